@@ -1,0 +1,1 @@
+"""How many bytes of the target language is pretraining on another one worth?"""

@@ -1,0 +1,1 @@
+"""Text in, bytes out: documents, their preparation, transforms and artificial languages."""

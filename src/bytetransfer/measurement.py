@@ -1,0 +1,259 @@
+"""The waist of the house: one row per run, and test-document blocks for resampling.
+
+Everything above makes measurements, everything below reckons with them. Nothing here needs a
+corpus, a model or a study: a person with nothing but a CSV of losses starts here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bytetransfer.errors import MeasurementError
+
+SCRATCH = "scratch"
+"""What stands in the column `source` of a run that was trained from scratch."""
+
+Blocks = NDArray[np.float64]  # (blocks, 2): nats and bytes of each fixed block of test documents
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """The held-out loss of one run.
+
+    Attributes:
+        source: what the model was pretrained on, or `SCRATCH`.
+        target: what it was fine-tuned or trained on, and tested on.
+        target_bytes: bytes of target text it was given; D_F where it was pretrained.
+        bits_per_byte: loss on the test split, nats / (ln 2 · bytes).
+        learner: which learner and preset, for example `transformer/nano`.
+        regime: how long it was trained: `converged`, `paper`, or `exact` (closed form).
+        seed: fixes permutation, initialisation and batch order; pairs the arms.
+        pretrain_bytes: bytes of source text in the pretraining; 0 from scratch.
+        nominal_bytes: the size the study asked for (`target_bytes` may be a few bytes less).
+        nats: total nats of the test bytes; None where only a loss was reported.
+        test_bytes: number of test bytes; None where only a loss was reported.
+        validation_bits_per_byte: loss on the validation split, None if unknown.
+        not_converged: True if training was cut short or a longer one moved the loss; None if
+            unknown.
+        below_surface: True if the n-gram learner does better on the same bytes; None if unknown.
+        run: key of the run, empty where the row comes from elsewhere.
+    """
+
+    source: str
+    target: str
+    target_bytes: int
+    bits_per_byte: float
+    learner: str = ""
+    regime: str = ""
+    seed: int = 0
+    pretrain_bytes: int = 0
+    nominal_bytes: int = 0
+    nats: float | None = None
+    test_bytes: int | None = None
+    validation_bits_per_byte: float | None = None
+    not_converged: bool | None = None
+    below_surface: bool | None = None
+    run: str = ""
+
+    @property
+    def curve(self) -> tuple[str, str, str]:
+        """Learner, regime and target: what a from-scratch curve belongs to."""
+        return (self.learner, self.regime, self.target)
+
+    @property
+    def cell(self) -> tuple[str, str, str, str, int, int]:
+        """What all seeds of one measurement have in common."""
+        return (*self.curve, self.source, self.pretrain_bytes, self.size)
+
+    @property
+    def size(self) -> int:
+        """The nominal size, where one is stated, otherwise the actual one."""
+        return self.nominal_bytes or self.target_bytes
+
+
+COLUMNS = tuple(f.name for f in fields(Measurement))
+_INTEGERS = {"target_bytes", "seed", "pretrain_bytes", "nominal_bytes", "test_bytes"}
+_FLOATS = {"bits_per_byte", "nats", "validation_bits_per_byte"}
+_FLAGS = {"not_converged", "below_surface"}
+_REQUIRED = ("source", "target", "target_bytes", "bits_per_byte")
+_ALIASES = {"bytes": "target_bytes", "finetune_bytes": "target_bytes"}
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Rows and, where known, the nats and bytes of each row's test-document blocks.
+
+    Rows are kept in a canonical order, so that two sets of the same rows are written identically.
+    Identical rows collapse; rows that agree in everything but the loss contradict each other.
+
+    Raises:
+        MeasurementError: if two rows of one run and cell disagree.
+
+    >>> row = Measurement(source=SCRATCH, target="fi", target_bytes=1000, bits_per_byte=3.0)
+    >>> len(Measurements([row, row]))
+    1
+    """
+
+    rows: tuple[Measurement, ...]
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
+
+    def __init__(
+        self, rows: Iterable[Measurement], blocks: Mapping[str, Blocks] | None = None
+    ) -> None:
+        unique: dict[tuple[object, ...], Measurement] = {}
+        for row in rows:
+            key = (*row.cell, row.seed)
+            known = unique.setdefault(key, row)
+            if known != row:
+                raise MeasurementError(
+                    f"two rows disagree: {known.bits_per_byte} and {row.bits_per_byte} bits per "
+                    "byte or other columns",
+                    where=f"source {row.source}, target {row.target}, {row.target_bytes} bytes, "
+                    f"seed {row.seed}",
+                    todo="give repeated runs different seeds, or delete one of the rows",
+                )
+        ordered = tuple(sorted(unique.values(), key=lambda row: (*row.cell, row.seed)))
+        object.__setattr__(self, "rows", ordered)
+        object.__setattr__(self, "blocks", dict(blocks or {}))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Measurement]:
+        return iter(self.rows)
+
+    def to_csv(self) -> str:
+        """All rows as CSV, one column a field; None is written as an empty cell."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([_cell_text(getattr(row, name)) for name in COLUMNS] for row in self.rows)
+        return out.getvalue()
+
+    def blocks_to_csv(self) -> str:
+        """The blocks as CSV: run, block, nats, bytes."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("run", "block", "nats", "bytes"))
+        for run in sorted(self.blocks):
+            for index, (nats, count) in enumerate(self.blocks[run].tolist()):
+                writer.writerow((run, index, repr(nats), int(count)))
+        return out.getvalue()
+
+
+def parse_measurements(text: str, *, where: str, blocks: str | None = None) -> Measurements:
+    r"""Read rows from CSV; only source, target, bytes and a loss are needed.
+
+    The loss may stand in any of the columns `bits_per_byte`, `perplexity` (per byte), or `nats`
+    with `test_bytes`. `bytes` and `finetune_bytes` are other names of `target_bytes`.
+
+    Args:
+        text: the CSV with a header line.
+        where: what to call the file in messages.
+        blocks: a second CSV as `Measurements.blocks_to_csv` writes it.
+
+    Raises:
+        MeasurementError: for a missing column, a cell that is no number, contradicting rows.
+
+    >>> rows = parse_measurements("source,target,bytes,perplexity\nen,fi,1000,4\n", where="x.csv")
+    >>> rows.rows[0].bits_per_byte
+    2.0
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    rows = [
+        _parse_row(row, where=f"{where}, line {number}")
+        for number, row in enumerate(reader, start=2)
+    ]
+    if not rows:
+        raise MeasurementError("no rows", where=where, todo="give a header and one row per run")
+    return Measurements(rows, _parse_blocks(blocks, where=where) if blocks else None)
+
+
+def _parse_row(row: Mapping[str | None, str | None], *, where: str) -> Measurement:
+    given = {
+        _ALIASES.get(name, name): cell.strip()
+        for name, cell in row.items()
+        if name is not None and cell is not None and cell.strip()
+    }
+    values: dict[str, object] = {
+        name: _parse_cell(name, cell, where=where)
+        for name, cell in given.items()
+        if name in COLUMNS
+    }
+    if "bits_per_byte" not in values:
+        values["bits_per_byte"] = _loss(given, values, where=where)
+    for name in _REQUIRED:
+        if name not in values:
+            raise MeasurementError(
+                f"no value in column {name!r}", where=where, todo=f"needed: {', '.join(_REQUIRED)}"
+            )
+    return Measurement(**values)  # type: ignore[arg-type]
+
+
+def _loss(given: Mapping[str, str], values: Mapping[str, object], *, where: str) -> float:
+    nats, count = values.get("nats"), values.get("test_bytes")
+    if isinstance(nats, float) and isinstance(count, int) and count > 0:
+        return nats / (math.log(2) * count)
+    if "perplexity" in given:
+        perplexity = _number(given["perplexity"], "perplexity", where=where)
+        if perplexity >= 1:
+            return math.log2(perplexity)
+        raise MeasurementError(f"perplexity {perplexity} is below 1", where=where)
+    raise MeasurementError(
+        "no loss", where=where, todo="give bits_per_byte, perplexity, or nats and test_bytes"
+    )
+
+
+def _parse_cell(name: str, cell: str, *, where: str) -> object:
+    if name in _FLAGS:
+        if cell not in ("true", "false"):
+            raise MeasurementError(f"{cell!r} is neither true nor false", where=f"{where}, {name}")
+        return cell == "true"
+    if name in _INTEGERS or name in _FLOATS:
+        number = _number(cell, name, where=where)
+        if name in _FLOATS:
+            return number
+        if not number.is_integer():
+            raise MeasurementError(f"{cell!r} is not a whole number", where=f"{where}, {name}")
+        return int(number)
+    return cell
+
+
+def _number(cell: str, name: str, *, where: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise MeasurementError(
+            f"{cell!r} is no number of at least 0", where=f"{where}, column {name}"
+        )
+    return number
+
+
+def _parse_blocks(text: str, *, where: str) -> dict[str, Blocks]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        place = f"{where} (blocks), line {number}"
+        try:
+            run, nats, count = row["run"], row["nats"], row["bytes"]
+        except KeyError as missing:
+            raise MeasurementError(f"no column {missing}", where=place) from None
+        pair = (_number(nats, "nats", where=place), _number(count, "bytes", where=place))
+        found.setdefault(run, []).append(pair)
+    return {run: np.array(pairs, np.float64) for run, pairs in found.items()}
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,90 @@
+"""Bytes as people write them, nats and bits, durations."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+
+from bytetransfer.errors import UserError
+
+_POWERS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_bytes(text: str | int) -> int:
+    """The number of bytes meant by `text`; units are decimal, as in the paper.
+
+    Raises:
+        UserError: for anything that is not a whole number of bytes.
+
+    >>> parse_bytes("6MB"), parse_bytes("2.5 kB"), parse_bytes(0), parse_bytes("300")
+    (6000000, 2500, 0, 300)
+    """
+    todo = 'write a number and a unit, for example "10kB", "2.5MB" or "6GB"'
+    if isinstance(text, bool) or not isinstance(text, (str, int)):
+        raise UserError(f"{text!r} is no size", todo=todo)
+    if isinstance(text, int):
+        if text < 0:
+            raise UserError(f"{text} is no size", todo=todo)
+        return text
+    match = _SIZE.fullmatch(text)
+    power = _POWERS.get(match[2].upper() or "B") if match else None
+    if match is None or power is None:
+        raise UserError(f"{text!r} is no size", todo=todo)
+    if not (float(match[1]) * power).is_integer():
+        raise UserError(f"{text!r} is not a whole number of bytes", todo=todo)
+    return int(float(match[1]) * power)
+
+
+def format_bytes(count: float) -> str:
+    """`count` bytes in three significant figures.
+
+    >>> format_bytes(6_000_000), format_bytes(1234), format_bytes(-40_000), format_bytes(12)
+    ('6 MB', '1.23 kB', '-40 kB', '12 B')
+    """
+    magnitude = abs(count)
+    unit = next((u for u, p in reversed(_POWERS.items()) if magnitude >= 0.9995 * p), "B")
+    if unit == "B":
+        return f"{count:.0f} B"
+    scaled = count / _POWERS[unit]
+    digits = max(0, 2 - math.floor(math.log10(abs(scaled)) + 1e-9))
+    number = f"{scaled:.{digits}f}"
+    name = "kB" if unit == "KB" else unit
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}"
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in its two largest units.
+
+    >>> format_duration(3.2), format_duration(75), format_duration(7300), format_duration(200_000)
+    ('3 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
+    """
+    total = round(seconds)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for (big, size), (small, part) in itertools.pairwise(units):
+        if total >= size:
+            rest = total % size // part
+            return f"{total // size} {big}" + (f" {rest} {small}" if rest else "")
+    return f"{total} s"
+
+
+def format_count(count: float) -> str:
+    """A large count with an SI prefix: parameters, FLOPs.
+
+    >>> format_count(65_000_000), format_count(3.4e18), format_count(950)
+    ('65 M', '3.4 E', '950')
+    """
+    for power, prefix in ((18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if abs(count) >= 0.9995 * 10**power:
+            return f"{count / 10**power:.3g} {prefix}"
+    return f"{count:.3g}"
+
+
+def bits_per_byte(nats: float, count: int) -> float:
+    """Total nats over (ln 2 · bytes): the loss every curve is drawn in (DESIGN, section 1).
+
+    >>> round(bits_per_byte(math.log(256) * 10, 10), 12)
+    8.0
+    """
+    return nats / (math.log(2) * count)
