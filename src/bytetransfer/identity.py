@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -35,7 +35,7 @@ def plain(value: object) -> object:
             raise TypeError(f"{value} has no stable written form")
         return value
     if isinstance(value, msgspec.Struct):
-        return plain(msgspec.to_builtins(value))
+        return _plain_struct(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
@@ -43,9 +43,20 @@ def plain(value: object) -> object:
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a mapping with keys other than strings has no stable written form")
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no stable written form")
+
+
+def _plain_struct(value: msgspec.Struct) -> dict[str, object]:
+    """As msgspec writes it, field by field: `to_builtins` would take a set for a list."""
+    config = value.__struct_config__
+    written = {} if config.tag_field is None else {config.tag_field: plain(config.tag)}
+    for field in msgspec.structs.fields(value):
+        item = getattr(value, field.name)
+        if not (config.omit_defaults and item == field.default):
+            written[field.encode_name] = plain(item)
+    return written
 
 
 def canonical_json(value: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -137,18 +138,37 @@ class Measurements:
         writer.writerows([_cell_text(getattr(row, name)) for name in COLUMNS] for row in self.rows)
         return out.getvalue()
 
-    def blocks_to_csv(self) -> str:
-        """The blocks as CSV: run, block, nats, bytes."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("run", "block", "nats", "bytes"))
-        for run in sorted(self.blocks):
-            for index, (nats, count) in enumerate(self.blocks[run].tolist()):
-                writer.writerow((run, index, repr(nats), int(count)))
+    def blocks_to_parquet(self) -> bytes:
+        """The blocks as a Parquet file: run, block, nats, bytes; as CSV it would be far larger."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        runs = sorted(self.blocks)
+        counts = [len(self.blocks[run]) for run in runs]
+        values = np.concatenate([np.zeros((0, 2)), *(self.blocks[run] for run in runs)])
+        table = pa.table(
+            {
+                "run": pa.DictionaryArray.from_arrays(
+                    np.repeat(np.arange(len(runs), dtype=np.int32), counts),
+                    pa.array(runs, pa.string()),
+                ),
+                "block": np.concatenate([np.zeros(0, np.int32), *map(_numbered, counts)]),
+                "nats": values[:, 0],
+                "bytes": values[:, 1].astype(np.int64),
+            }
+        )
+        out = io.BytesIO()
+        pq.write_table(table, out, compression="zstd")
         return out.getvalue()
 
 
-def parse_measurements(text: str, *, where: str, blocks: str | None = None) -> Measurements:
+def _numbered(count: int) -> NDArray[np.int32]:
+    return np.arange(count, dtype=np.int32)
+
+
+def parse_measurements(
+    text: str, *, where: str, blocks: Mapping[str, Blocks] | None = None
+) -> Measurements:
     r"""Read rows from CSV; only source, target, bytes and a loss are needed.
 
     The loss may stand in any of the columns `bits_per_byte`, `perplexity` (per byte), or `nats`
@@ -157,7 +177,7 @@ def parse_measurements(text: str, *, where: str, blocks: str | None = None) -> M
     Args:
         text: the CSV with a header line.
         where: what to call the file in messages.
-        blocks: a second CSV as `Measurements.blocks_to_csv` writes it.
+        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
 
     Raises:
         MeasurementError: for a missing column, a cell that is no number, contradicting rows.
@@ -166,22 +186,39 @@ def parse_measurements(text: str, *, where: str, blocks: str | None = None) -> M
     >>> rows.rows[0].bits_per_byte
     2.0
     """
-    reader = csv.DictReader(io.StringIO(text))
-    rows = [
-        _parse_row(row, where=f"{where}, line {number}")
-        for number, row in enumerate(reader, start=2)
-    ]
+    rows = [_parse_row(row, where=place) for place, row in _lines(text, where=where)]
     if not rows:
         raise MeasurementError("no rows", where=where, todo="give a header and one row per run")
-    return Measurements(rows, _parse_blocks(blocks, where=where) if blocks else None)
+    try:
+        return Measurements(rows, blocks)
+    except MeasurementError as error:
+        place = error.where if error.where.startswith(where) else f"{where}, {error.where}"
+        raise MeasurementError(error.what, where=place, todo=error.todo) from None
 
 
-def _parse_row(row: Mapping[str | None, str | None], *, where: str) -> Measurement:
-    given = {
-        _ALIASES.get(name, name): cell.strip()
-        for name, cell in row.items()
-        if name is not None and cell is not None and cell.strip()
-    }
+def _lines(text: str, *, where: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row's cells that hold something, by column, and the line it ends on."""
+    reader = csv.DictReader(io.StringIO(text))
+    try:
+        for row in reader:
+            place = f"{where}, line {reader.line_num}"
+            if None in row:
+                raise MeasurementError("more cells than the header has columns", where=place)
+            cells = {str(name).strip(): (cell or "").strip() for name, cell in row.items()}
+            yield place, {name: cell for name, cell in cells.items() if cell}
+    except csv.Error as error:
+        place = f"{where}, line {reader.line_num + 1}"
+        raise MeasurementError(f"no valid CSV ({error})", where=place) from None
+
+
+def _parse_row(row: Mapping[str, str], *, where: str) -> Measurement:
+    given = {_ALIASES.get(name, name): cell for name, cell in row.items()}
+    if len(given) < len(row):
+        raise MeasurementError(
+            "two columns for the bytes of target text",
+            where=where,
+            todo=f"keep one of: target_bytes, {', '.join(_ALIASES)}",
+        )
     values: dict[str, object] = {
         name: _parse_cell(name, cell, where=where)
         for name, cell in given.items()
@@ -194,6 +231,8 @@ def _parse_row(row: Mapping[str | None, str | None], *, where: str) -> Measureme
             raise MeasurementError(
                 f"no value in column {name!r}", where=where, todo=f"needed: {', '.join(_REQUIRED)}"
             )
+    if values["bits_per_byte"] == 0:
+        raise MeasurementError("the loss is 0", where=where, todo="give a loss above 0")
     return Measurement(**values)  # type: ignore[arg-type]
 
 
@@ -216,6 +255,8 @@ def _parse_cell(name: str, cell: str, *, where: str) -> object:
         if cell not in ("true", "false"):
             raise MeasurementError(f"{cell!r} is neither true nor false", where=f"{where}, {name}")
         return cell == "true"
+    if name in _INTEGERS and cell.isdecimal():
+        return int(cell)  # not by way of a float, which ends at 2**53
     if name in _INTEGERS or name in _FLOATS:
         number = _number(cell, name, where=where)
         if name in _FLOATS:
@@ -238,17 +279,39 @@ def _number(cell: str, name: str, *, where: str) -> float:
     return number
 
 
-def _parse_blocks(text: str, *, where: str) -> dict[str, Blocks]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
-        place = f"{where} (blocks), line {number}"
-        try:
-            run, nats, count = row["run"], row["nats"], row["bytes"]
-        except KeyError as missing:
-            raise MeasurementError(f"no column {missing}", where=place) from None
-        pair = (_number(nats, "nats", where=place), _number(count, "bytes", where=place))
-        found.setdefault(run, []).append(pair)
-    return {run: np.array(pairs, np.float64) for run, pairs in found.items()}
+def parse_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
+    """Read blocks from a Parquet file as `Measurements.blocks_to_parquet` writes it.
+
+    Args:
+        data: the whole file.
+        where: what to call it in messages.
+
+    Raises:
+        MeasurementError: for a damaged file, a missing column, blocks out of order.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data), columns=["run", "block", "nats", "bytes"])
+        if any(column.null_count for column in table.columns):
+            raise ValueError("a cell is empty")
+        runs = table["run"].cast(pa.string()).to_pylist()
+        number = np.asarray(table["block"], np.int64)
+        values = np.stack([np.asarray(table[name], np.float64) for name in ("nats", "bytes")], 1)
+    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        raise MeasurementError(f"no blocks ({error})", where=where, todo="delete it") from None
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise MeasurementError("a number below 0 or not finite", where=where, todo="delete it")
+    starts = sorted({0, *np.flatnonzero(number == 0).tolist(), len(runs)})
+    found: dict[str, Blocks] = {}
+    for start, stop in itertools.pairwise(starts):
+        in_order = np.array_equal(number[start:stop], np.arange(stop - start))
+        if not in_order or runs[start] in found or len(set(runs[start:stop])) > 1:
+            what = f"the blocks of run {runs[start]!r} are not in order from 0"
+            raise MeasurementError(what, where=where, todo="delete it")
+        found[runs[start]] = values[start:stop]
+    return found
 
 
 def _cell_text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from fractions import Fraction
 
 from bytetransfer.errors import UserError
 
@@ -32,9 +33,10 @@ def parse_bytes(text: str | int) -> int:
     power = _POWERS.get(match[2].upper() or "B") if match else None
     if match is None or power is None:
         raise UserError(f"{text!r} is no size", todo=todo)
-    if not (float(match[1]) * power).is_integer():
+    count = Fraction(match[1]) * power  # exact, where 1.005 * 10**6 is not
+    if count.denominator != 1:
         raise UserError(f"{text!r} is not a whole number of bytes", todo=todo)
-    return int(float(match[1]) * power)
+    return int(count)
 
 
 def format_bytes(count: float) -> str:
@@ -82,7 +84,7 @@ def format_count(count: float) -> str:
 
 
 def bits_per_byte(nats: float, count: int) -> float:
-    """Total nats over (ln 2 · bytes): the loss every curve is drawn in (DESIGN, section 1).
+    """Total nats over (ln 2 · bytes): the loss every curve is drawn in (docs/method.md).
 
     >>> round(bits_per_byte(math.log(256) * 10, 10), 12)
     8.0

@@ -1,0 +1,29 @@
+# Two commands do all the set-up, each in this folder's own .venv:
+#   make demo   run a whole study on artificial languages and write its report
+#   make test   lint, types, layering, tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check
+demo: $(VENV)/neural
+	$(BIN)/bytetransfer demo
+
+test: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+# torch comes first and by its exact version, so that nothing later asks for another build of it
+$(VENV)/neural: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) "$$(grep '^torch==' constraints.txt)"
+	$(INSTALL) --editable '.[neural]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/neural
+	$(INSTALL) --editable '.[neural,hub,dev]'
+	touch $@

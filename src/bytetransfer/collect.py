@@ -1,0 +1,137 @@
+"""Results of a plan's runs → measurements: the step into the waist of the hourglass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from bytetransfer.errors import MeasurementError
+from bytetransfer.learners.catalog import SURFACE
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.plan import Cell, Plan
+from bytetransfer.run import Result
+from bytetransfer.store import Store
+from bytetransfer.transfer.convergence import converged
+from bytetransfer.transfer.curve import Curve
+from bytetransfer.units import bits_per_byte
+
+
+def collect(plan: Plan, store: Store, *, regime: str) -> Measurements:
+    """A row for every cell whose run has a result, flags included.
+
+    Args:
+        plan: which run fills which cell.
+        store: where results lie.
+        regime: of every learner that is trained by steps.
+    """
+    keys = {cell.key for cell in plan.cells} | {check.key for check in plan.checks}
+    results = {key: result for key in sorted(keys) if (result := store.result(key)) is not None}
+    surface = _surface_losses(plan, results)
+    unconverged = _failed_checks(plan, results)
+    rows = [
+        _row(cell, results[cell.key], regime, surface, unconverged)
+        for cell in plan.cells
+        if cell.key in results
+    ]
+    blocks = {row.run: np.array(results[row.run].test.blocks, np.float64) for row in rows}
+    return Measurements(rows, blocks)
+
+
+def _row(
+    cell: Cell,
+    result: Result,
+    regime: str,
+    surface: Mapping[tuple[object, ...], float],
+    unconverged: Mapping[tuple[object, ...], bool],
+) -> Measurement:
+    test, validation = result.test, result.validation
+    loss = bits_per_byte(test.nats, test.bytes)
+    rival = surface.get(_coordinates(cell))
+    exact = result.training.stopped == "exact"
+    return Measurement(
+        source=cell.source,
+        target=cell.target,
+        target_bytes=result.trained_bytes,
+        bits_per_byte=loss,
+        learner=cell.learner,
+        regime="exact" if cell.learner == SURFACE else regime,
+        seed=cell.seed,
+        pretrain_bytes=cell.pretrain_bytes,
+        nominal_bytes=cell.nominal_bytes,
+        nats=test.nats,
+        test_bytes=test.bytes,
+        validation_bits_per_byte=bits_per_byte(validation.nats, validation.bytes),
+        not_converged=False
+        if exact
+        else _not_converged(result, unconverged.get(_without_seed(cell))),
+        below_surface=None if cell.learner == SURFACE or rival is None else loss > rival,
+        run=cell.key,
+    )
+
+
+def _not_converged(result: Result, check_failed: bool | None) -> bool | None:
+    """True if cut short or if the cell's check failed; None where nobody looked."""
+    if result.training.stopped == "budget" or check_failed:
+        return True
+    if result.training.stopped == "schedule":
+        return None  # a fixed recipe ends when it ends; whether that was enough is not known
+    return False
+
+
+def _coordinates(cell: Cell) -> tuple[object, ...]:
+    return (cell.source, cell.target, cell.seed, cell.pretrain_bytes, cell.nominal_bytes)
+
+
+def _without_seed(cell: Cell) -> tuple[object, ...]:
+    return (cell.source, cell.target, cell.learner, cell.nominal_bytes)
+
+
+def _surface_losses(plan: Plan, results: Mapping[str, Result]) -> dict[tuple[object, ...], float]:
+    """Test loss of the surface learner by coordinates: the same target and source bytes."""
+    return {
+        _coordinates(cell): bits_per_byte(results[cell.key].test.nats, results[cell.key].test.bytes)
+        for cell in plan.cells
+        if cell.learner == SURFACE and cell.key in results
+    }
+
+
+def _failed_checks(plan: Plan, results: Mapping[str, Result]) -> dict[tuple[object, ...], bool]:
+    """Whether doubled patience moved the validation loss too far, by cell without its seed.
+
+    A check speaks for all seeds of its cell.
+    """
+    failed: dict[tuple[object, ...], bool] = {}
+    for check in plan.checks:
+        cell = check.cell
+        curve = _validation_curve(plan, results, cell)
+        if curve is None or cell.key not in results or check.key not in results:
+            continue
+        losses = [_validation_loss(results[key]) for key in (cell.key, check.key)]
+        size = float(results[cell.key].trained_bytes)
+        if cell.source != SCRATCH:
+            size = curve.invert(losses[0]).bytes  # a fine-tuned run stands where its D_E is
+        failed[_without_seed(cell)] = not converged(curve, size, *losses)
+    return failed
+
+
+def _validation_curve(plan: Plan, results: Mapping[str, Result], cell: Cell) -> Curve | None:
+    """The from-scratch curve of validation losses a check is held against, seed means."""
+    found: dict[int, list[Result]] = {}
+    for other in plan.cells:
+        same = (other.learner, other.target, other.source) == (cell.learner, cell.target, SCRATCH)
+        if same and other.key in results:
+            found.setdefault(other.nominal_bytes, []).append(results[other.key])
+    if len(found) < 2:
+        return None
+    sizes = [np.mean([r.trained_bytes for r in group]) for group in found.values()]
+    losses = [np.mean([_validation_loss(r) for r in group]) for group in found.values()]
+    try:
+        return Curve.through(sizes, losses)
+    except MeasurementError:
+        return None
+
+
+def _validation_loss(result: Result) -> float:
+    return result.validation.nats / (math.log(2) * result.validation.bytes)

@@ -1,0 +1,91 @@
+"""Folders that appear whole or not at all.
+
+A folder is written under a hidden name beside its final one and renamed at the end, so a process
+killed at any moment leaves nothing that could be taken for done; what it did leave is swept away
+by the next one that writes the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from bytetransfer.disk import disk_errors
+from bytetransfer.errors import StoreError
+
+CARD_NAME = "corpus.json"
+
+_LOCK_NAME = ".being-written"
+
+
+@contextlib.contextmanager
+def written_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` when the block ends without an exception.
+
+    Raises:
+        StoreError: where `folder` is something else than a prepared corpus or an empty folder, or
+            the disk refuses.
+    """
+    with disk_errors(folder):
+        _refuse_foreign(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        temporary = _beside(folder, "partial")
+        temporary.mkdir()
+    try:
+        with disk_errors(folder):
+            lock = (temporary / _LOCK_NAME).open("wb")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield temporary
+            with disk_errors(folder):
+                (temporary / _LOCK_NAME).unlink()
+                _replace_folder(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _beside(folder: Path, purpose: str) -> Path:
+    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.{purpose}")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Never replace a folder that someone keeps other things in."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(errno.EEXIST, "a file", str(folder))
+    if any(folder.iterdir()) and not (folder / CARD_NAME).exists():
+        raise StoreError(
+            "the folder holds something else than a prepared corpus",
+            where=str(folder),
+            todo="choose another folder or empty this one",
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left; a folder still being written is locked and stays."""
+    for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):
+        with contextlib.suppress(OSError), (stale / _LOCK_NAME).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stale, ignore_errors=True)
+    for replaced in folder.parent.glob(f".{glob.escape(folder.name)}.*.replaced"):
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`, which steps aside: only an empty one can be replaced."""
+    if folder.exists():
+        aside = _beside(folder, "replaced")
+        folder.replace(aside)
+        new.replace(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        new.replace(folder)

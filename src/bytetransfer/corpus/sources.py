@@ -1,0 +1,274 @@
+"""Where documents come from: text files, datasets of the Hugging Face hub, raw bytes."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bytetransfer.corpus.readers import (
+    Batches,
+    OnBadUtf8,
+    arrow_documents,
+    read_chunks,
+    read_json_lines,
+    read_lines,
+    read_parquet,
+    read_whole,
+)
+from bytetransfer.corpus.splits import Kind
+from bytetransfer.errors import CorpusError, MissingExtraError
+from bytetransfer.identity import plain
+
+Format = Literal["auto", "text", "jsonl", "parquet"]
+
+_FORMATS: dict[str, Format] = {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}
+_COMPRESSED = {".gz", ".zst"}
+_LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
+_HUB_BATCH_ROWS = 1000
+_BATCH_BYTES = 1 << 20
+
+
+class FileSource(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="from",
+    tag="files",
+):
+    """Text in files: `.txt`, `.jsonl` or `.parquet`, plain or compressed (`.gz`, `.zst`).
+
+    Attributes:
+        files: paths or globs (`**` for any depth), relative to the study's folder; read in the
+            order given, each glob sorted by name.
+        documents: whether a document is a line or a whole file (`.txt` only).
+        column: what holds the text in `.jsonl` and `.parquet`.
+        errors: what to do with bytes that are no UTF-8: `strict` refuses, `keep` keeps them.
+        format: what the files hold, for those whose ending does not tell.
+    """
+
+    files: tuple[str, ...]
+    documents: Literal["lines", "file"] = "lines"
+    column: str = "text"
+    errors: OnBadUtf8 = "strict"
+    format: Format = "auto"
+
+
+class HubSource(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="from",
+    tag="hub",
+):
+    """A dataset of the Hugging Face hub, streamed; or local files through the same library.
+
+    Attributes:
+        dataset: its id, or `csv`, `json`, `parquet`, `text` for local `data_files`.
+        config: its configuration (often a language).
+        split: which of its own splits to read; bytetransfer divides the documents anew.
+        column: what holds the text.
+        revision: commit of the dataset, so that everyone reads the same.
+        data_files: files of the dataset, or local ones, relative to the study's folder.
+    """
+
+    dataset: str
+    config: str | None = None
+    split: str = "train"
+    column: str = "text"
+    revision: str | None = None
+    data_files: tuple[str, ...] = ()
+
+
+class BinarySource(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="from",
+    tag="binary",
+):
+    """Raw bytes of any modality: source code, audio, images; nothing is decompressed.
+
+    Attributes:
+        files: paths or globs, relative to the study's folder.
+        chunk_bytes: a document is a piece of this length; None makes each file one document.
+    """
+
+    files: tuple[str, ...]
+    chunk_bytes: int | None = 4096
+
+    def __post_init__(self) -> None:
+        if self.chunk_bytes is not None and self.chunk_bytes < 1:
+            what = f"{self.chunk_bytes} is no number of bytes"
+            raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
+
+
+Source = FileSource | HubSource | BinarySource
+
+
+def kind_of(source: Source) -> Kind:
+    """Whether the documents of `source` are text or raw bytes."""
+    return "binary" if isinstance(source, BinarySource) else "text"
+
+
+def read_source(source: Source, base: Path) -> Batches:
+    """The documents of `source` in batches, in its own order, empty ones included.
+
+    Args:
+        source: what to read.
+        base: the folder relative paths start from.
+
+    Raises:
+        CorpusError: for whatever cannot be read; says where and what to do.
+        MissingExtraError: for a hub source where the `datasets` library is absent.
+    """
+    if isinstance(source, HubSource):
+        return _read_hub(source, base)
+    paths = resolve(source.files, base)
+    if isinstance(source, BinarySource):
+        readers = [read_chunks(path, source.chunk_bytes) for path in paths]
+    else:
+        readers = [_read_file(path, source) for path in paths]
+    return _filled(batch for reader in readers for batch in reader)
+
+
+def fingerprint(source: Source, base: Path) -> object:
+    """A plain value that changes when the input does: a key for a cache, never an identity.
+
+    Raises:
+        CorpusError: where a file does not exist.
+    """
+    local = source.data_files if isinstance(source, HubSource) else source.files
+    if isinstance(source, HubSource) and source.dataset not in _LOCAL_BUILDERS:
+        local = ()
+    files = []
+    for path in resolve(local, base):
+        status = path.stat()
+        files.append([str(path), status.st_size, status.st_mtime_ns])
+    return plain({"source": source, "files": files})
+
+
+def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
+    """The files that paths and globs name: in the order given, each glob sorted, none twice.
+
+    Raises:
+        CorpusError: for a path that does not exist or a glob that matches no file.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = base / Path(pattern).expanduser()
+        if path.exists() or not glob.has_magic(pattern):
+            matches = [path]
+        else:
+            # not Path.glob, which takes no absolute patterns
+            names = glob.glob(str(Path(pattern).expanduser()), root_dir=base, recursive=True)  # noqa: PTH207
+            matches = sorted(base / name for name in names if (base / name).is_file())
+        if not matches:
+            todo = f"check the pattern; it is looked for in {base.resolve()}"
+            raise CorpusError("no file matches", where=pattern, todo=todo)
+        for match in matches:
+            found.setdefault(_existing(match, base))
+    return list(found)
+
+
+def _existing(path: Path, base: Path) -> Path:
+    if path.is_dir():
+        todo = f"name the files in it, for example {path.name}/*.txt"
+        raise CorpusError("a folder, not a file", where=str(path), todo=todo)
+    if not path.exists():
+        todo = f"check its name; relative paths start from {base.resolve()}"
+        raise CorpusError("the file does not exist", where=str(path), todo=todo)
+    return path.resolve()
+
+
+def _read_file(path: Path, source: FileSource) -> Batches:
+    form = source.format if source.format != "auto" else _format_of(path, source)
+    if form == "jsonl":
+        return read_json_lines(path, source.column)
+    if form == "parquet":
+        return read_parquet(path, source.column, errors=source.errors)
+    if source.documents == "file":
+        return read_whole(path, errors=source.errors)
+    return read_lines(path, errors=source.errors)
+
+
+def _format_of(path: Path, source: FileSource) -> Format:
+    suffixes = path.suffixes
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes = suffixes[:-1]
+    ending = suffixes[-1] if suffixes else ""
+    if ending in _FORMATS:
+        return _FORMATS[ending]
+    if source.documents == "file":
+        return "text"  # program text and the like: any ending, one document a file
+    raise CorpusError(
+        f'the ending "{ending}" does not tell what the file holds',
+        where=str(path),
+        todo=f'use one of {", ".join(_FORMATS)} (or with .gz, .zst), write format = "text", or '
+        "read raw bytes with a binary source",
+    )
+
+
+def _filled(batches: Iterator[list[bytes]]) -> Batches:
+    """The same documents in batches worth their while; thousands of small files make few."""
+    held: list[bytes] = []
+    size = 0
+    for batch in batches:
+        if not held and len(batch) > 1:
+            yield batch
+            continue
+        held += batch
+        size += sum(map(len, batch))
+        if size >= _BATCH_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def _read_hub(source: HubSource, base: Path) -> Batches:
+    rows = 0
+    for table in _hub_tables(source, base):
+        for chunk in table.column(source.column).chunks:
+            where = f"dataset {source.dataset}"
+            yield arrow_documents(chunk, errors="strict", where=where, first_row=rows)
+            rows += len(chunk)
+
+
+def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
+    """Arrow tables of the dataset's column."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("datasets", extra="hub") from error
+    where = f"dataset {source.dataset}"
+    files: list[str] | None = list(source.data_files) or None
+    if source.dataset in _LOCAL_BUILDERS:
+        files = [str(path) for path in resolve(source.data_files, base)]
+    try:
+        stream = datasets.load_dataset(
+            source.dataset,
+            source.config,
+            split=source.split,
+            revision=source.revision,
+            data_files=files,
+            streaming=True,
+        )
+        names = list(stream.column_names or next(iter(stream.take(1)), {}))
+        if source.column not in names:
+            todo = f"the columns there are: {', '.join(names) or 'none'}"
+            raise CorpusError(f'no column "{source.column}"', where=where, todo=todo)
+        columns = stream.select_columns([source.column]).with_format("arrow")
+        yield from columns.iter(batch_size=_HUB_BATCH_ROWS)
+    except CorpusError:
+        raise
+    except Exception as error:  # the library and what it stands on raise more than can be named
+        todo = "check id, config, split and revision, and that you are online and logged in"
+        what = f"cannot be read ({type(error).__name__}: {error})"
+        raise CorpusError(what, where=where, todo=todo) from error

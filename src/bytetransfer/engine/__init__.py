@@ -1,0 +1,1 @@
+"""Where runs execute: the worker, the engine that feeds workers, the order things are done in."""

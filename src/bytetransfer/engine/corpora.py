@@ -1,0 +1,211 @@
+"""Preparing a study's corpora: each source and target, once, with what they are derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from bytetransfer.corpus.aligned import prepare_aligned
+from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.prepare import derive, prepare
+from bytetransfer.corpus.sources import FileSource, fingerprint, kind_of, read_source
+from bytetransfer.corpus.synthetic import GENERATORS, generate
+from bytetransfer.corpus.transforms import Expression, make_transform
+from bytetransfer.errors import CorpusError, MissingExtraError, UserError
+from bytetransfer.identity import digest
+from bytetransfer.store import Store
+from bytetransfer.study import CorpusSpec, Group, Study
+
+PREPARATION_FORMAT = 1
+"""Raised when the same input would be prepared differently: part of the key of known inputs."""
+
+_GENERATED_SEED = 0
+_TRANSFORM_SEED = 0
+_BATCH = 64
+_LEAST_DOCUMENTS = 512
+
+Watch = Callable[[str, int], None]  # (corpus, bytes read so far)
+
+
+class CorpusRoom:
+    """The corpora of one study in one store.
+
+    Args:
+        study: what is asked for.
+        base: the folder that relative paths of the study start from.
+        store: where prepared corpora lie.
+    """
+
+    def __init__(self, study: Study, base: Path, store: Store) -> None:
+        self._study, self._base, self._store = study, base, store
+
+    def known(self) -> dict[str, Corpus | None]:
+        """Each source and target, None where it is not prepared (or its input has changed)."""
+        found: dict[str, Corpus | None] = {}
+        for name, expression in self._study.expressions().items():
+            try:
+                found[name] = self._store.known_corpus(self._origin(expression))
+            except CorpusError:  # its files are not there: for a plan that is "not prepared"
+                found[name] = None
+        return found
+
+    def prepare(self, watch: Watch) -> dict[str, Corpus]:
+        """Every source and target, prepared now where it is not yet.
+
+        Raises:
+            CorpusError: if text is missing, unreadable or too little.
+        """
+        with self._store.lock("prepare", wait=True):
+            expressions = self._study.expressions()
+            return {name: self._get(expression, watch) for name, expression in expressions.items()}
+
+    def _get(self, expression: Expression, watch: Watch) -> Corpus:
+        origin = self._origin(expression)
+        known = self._store.known_corpus(origin)
+        if known is not None:
+            return known
+        group = self._study.group_of(expression.name)
+        if expression.argument is not None:
+            folder = self._derived(expression, origin, watch)
+        elif group is not None and self._study.groups[group].aligned:
+            return self._aligned(group, watch)[expression.name]
+        else:
+            folder = self._plain(expression.name, origin, watch)
+        return self._store.adopt_corpus(folder, origin)
+
+    def _plain(self, name: str, origin: str, watch: Watch) -> Path:
+        spec = self._spec(name)
+        folder = self._store.new_corpus_folder(origin)
+        batches = _counted(self._batches(name), name, watch)
+        with _naming(name):
+            prepare(
+                batches,
+                folder,
+                splits=self._study.splits,
+                kind=_kind(spec),
+                language=spec.language,
+            )
+        return folder
+
+    def _aligned(self, name: str, watch: Watch) -> dict[str, Corpus]:
+        group = self._study.groups[name]
+        origins = {m: self._origin(Expression(name=m)) for m in group.corpora}
+        folders = {m: self._store.new_corpus_folder(origins[m]) for m in group.corpora}
+        members = {m: _counted(self._batches(m), m, watch) for m in group.corpora}
+        languages = {m: self._spec(m).language for m in group.corpora}
+        with _naming(f"groups.{name}"):
+            prepare_aligned(members, folders, splits=self._study.splits, languages=languages)
+        return {m: self._store.adopt_corpus(folders[m], origins[m]) for m in group.corpora}
+
+    def _derived(self, expression: Expression, origin: str, watch: Watch) -> Path:
+        assert expression.argument is not None
+        base = self._get(expression.argument, watch)
+        folder = self._store.new_corpus_folder(origin)
+        with _naming(str(expression)):
+            transform = make_transform(
+                expression.name, expression.options, seed=_TRANSFORM_SEED, sample=base.train
+            )
+            derive(base, transform, folder)
+        return folder
+
+    def _spec(self, name: str) -> CorpusSpec:
+        if name in self._study.corpora:
+            return self._study.corpora[name]
+        group = self._study.group_of(name)
+        if group is not None:
+            return _member(self._study.groups[group], name)
+        return CorpusSpec(generator=GENERATORS[name]())
+
+    def _batches(self, name: str) -> Iterable[list[bytes]]:
+        spec = self._spec(name)
+        if spec.text is not None:
+            return read_source(spec.text, self._base)
+        assert spec.generator is not None
+        documents = generate(spec.generator, seed=_GENERATED_SEED)
+        return _batched(documents, self._generated_bytes(name))
+
+    def _generated_bytes(self, name: str) -> int:
+        """How much a generator must give so that its training part suffices for the study."""
+        needs = self._study.needed_bytes()
+        expressions = self._study.expressions()
+        need = max(
+            needs.get(n, 0) for n, expression in expressions.items() if expression.corpus == name
+        )
+        splits = self._study.splits
+        held_out = splits.validation_share + splits.test_share
+        # the shares are of documents by hash: allow for their luck
+        return int(need / (1 - held_out) * 1.1) + 50_000
+
+    def _origin(self, expression: Expression) -> str:
+        """What the corpus is prepared from, as a digest: the key of the cache of inputs."""
+        if expression.argument is not None:
+            base = self._origin(expression.argument)
+            what: object = [expression.name, expression.options, base, _TRANSFORM_SEED]
+        else:
+            what = self._input(expression.name)
+        return digest([PREPARATION_FORMAT, what, self._study.splits])
+
+    def _input(self, name: str) -> object:
+        group = self._study.group_of(name)
+        members = self._study.groups[group].corpora if group else (name,)
+        aligned = group is not None and self._study.groups[group].aligned
+        described = [self._described(m) for m in (members if aligned else (name,))]
+        return {"name": name if aligned else None, "aligned": aligned, "inputs": described}
+
+    def _described(self, name: str) -> object:
+        spec = self._spec(name)
+        if spec.text is not None:
+            with _naming(name):
+                return [spec.language, spec.text, fingerprint(spec.text, self._base)]
+        size = self._generated_bytes(name)
+        return [spec.language, spec.generator, size, _GENERATED_SEED]
+
+
+def _kind(spec: CorpusSpec) -> Literal["text", "binary"]:
+    if spec.text is not None:
+        return kind_of(spec.text)
+    assert spec.generator is not None
+    return spec.generator.kind
+
+
+class _naming:
+    """Puts the corpus's name before the message of whatever is wrong with it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MissingExtraError):  # it is the install that lacks something
+            return
+        if isinstance(error, UserError) and not error.where.startswith(self._name):
+            place = f"{self._name} ({error.where})" if error.where else self._name
+            raise type(error)(error.what, where=place, todo=error.todo) from error
+
+
+def _member(group: Group, name: str) -> CorpusSpec:
+    files = group.files.replace("{corpus}", name)
+    source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
+    return CorpusSpec(text=source, language=group.languages.get(name, name))
+
+
+def _counted(batches: Iterable[list[bytes]], name: str, watch: Watch) -> Iterator[list[bytes]]:
+    total = 0
+    for batch in batches:
+        total += sum(map(len, batch))
+        watch(name, total)
+        yield batch
+
+
+def _batched(documents: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Documents in batches until `size` bytes and enough documents to hold some out have passed."""
+    given = count = 0
+    while given < size or count < _LEAST_DOCUMENTS:
+        batch = list(islice(documents, _BATCH))
+        given += sum(map(len, batch))
+        count += len(batch)
+        yield batch

@@ -1,0 +1,238 @@
+"""The one place where store, corpus and learner meet: `python -m bytetransfer.engine.worker ROOT`.
+
+Reads keys of requested runs from standard input, one a line, and answers each with a line: `done`,
+`failed` and the reason, or `refused` and what the user has to put right. It stays alive over many
+runs, so that imports and loaded parents are paid for once, and stops when its input ends, even in
+the middle of a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.documents import Documents
+from bytetransfer.corpus.splits import count_characters
+from bytetransfer.errors import StoreError, UserError
+from bytetransfer.learners.catalog import make_learner
+from bytetransfer.learners.learner import Fitted, Learner, Progress, Task, Training
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.run import Loss, Result, Run
+from bytetransfer.store import Environment, RunProgress, Store
+
+MOST_BLOCKS = 1000
+"""Test documents are resampled in at most this many fixed blocks (docs/method.md)."""
+
+_SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
+
+
+def block_losses(nats: np.ndarray, lengths: np.ndarray) -> list[tuple[float, int]]:
+    """Nats and bytes of consecutive blocks of documents, at most `MOST_BLOCKS`.
+
+    The blocks depend on the documents alone, so they pair across runs.
+
+    Args:
+        nats: float64, shape (documents,).
+        lengths: bytes of each document, int64, shape (documents,).
+
+    >>> block_losses(np.array([1.0, 2.0]), np.array([3, 4]))
+    [(1.0, 3), (2.0, 4)]
+    """
+    count = min(MOST_BLOCKS, len(nats))
+    starts = np.arange(count) * len(nats) // max(count, 1)
+    sums = np.add.reduceat(nats, starts), np.add.reduceat(lengths, starts)
+    return list(zip(sums[0].tolist(), sums[1].tolist(), strict=True))
+
+
+def execute(store: Store, key: str, *, parents: Callable[[str], Any], clock: Any = time) -> None:
+    """Do the run `key` and write its result, unless it has one.
+
+    Two processes never do one run at the same time: the second waits, then finds the result.
+
+    Args:
+        store: where the request, the corpora and the parent lie.
+        key: which run.
+        parents: the learner's state of a finished pretraining run, by key.
+        clock: where time comes from; it reaches progress and environment, never a result.
+    """
+    with store.lock(f"run-{key}", wait=True):
+        if store.is_done(key):
+            return
+        run = store.run(key)
+        started = clock.time()
+        corpus = store.corpus(run.held_out)
+        learner = make_learner(run.settings, run.numerics)
+        task = Task(
+            text=_sample(store, run),
+            validation=corpus.validation,
+            seed=run.seed,
+            chosen=_chosen(store, run),
+        )
+        fitted = learner.fit(
+            task,
+            start=parents(run.parent) if run.parent else None,
+            folder=store.work_folder(key),
+            watch=_signs_of_life(store, key, clock),
+        )
+        result = _score(run, learner, fitted, corpus, task.text.total_bytes)
+        if run.kind == "pretrain":
+            learner.save(fitted.state, store.state_folder(key))
+        store.finish(result, _environment(clock.time() - started))
+
+
+def _sample(store: Store, run: Run) -> Documents:
+    if run.sample is None:
+        return Documents.from_list([])
+    corpus = store.corpus(run.sample.corpus)
+    size, seed, end = run.sample.nominal_bytes, run.seed, run.sample.end
+    if run.sample.content_of is None:
+        return corpus.sample(size, seed=seed, end=end)
+    content = store.corpus(run.sample.content_of).sample(size, seed=seed, end=end)
+    return corpus.sample_characters(count_characters(content.text), seed=seed, end=end)
+
+
+def _chosen(store: Store, run: Run) -> dict[str, float] | None:
+    if run.chosen_by is None:
+        return None
+    result = store.result(run.chosen_by)
+    assert result is not None, "a run is submitted after the runs it needs"
+    return result.training.chosen
+
+
+def _score(
+    run: Run, learner: Learner[Any], fitted: Fitted[Any], corpus: Corpus, trained_bytes: int
+) -> Result:
+    validation = learner.score(fitted.state, corpus.validation)
+    test = learner.score(fitted.state, corpus.test)
+    return Result(
+        key=run.key,
+        trained_bytes=trained_bytes,
+        validation=Loss(nats=float(validation.sum()), bytes=corpus.validation.total_bytes),
+        test=Loss(
+            nats=float(test.sum()),
+            bytes=corpus.test.total_bytes,
+            blocks=block_losses(test, corpus.test.lengths),
+        ),
+        training=fitted.training,
+        changed_numerics=_changed_numerics(run, fitted.training),
+    )
+
+
+def _changed_numerics(run: Run, training: Training) -> Numerics | None:
+    """What was really used where memory ran out and the micro-batch was halved."""
+    if run.numerics is None or "micro_batch" not in training.chosen:
+        return None
+    return msgspec.structs.replace(run.numerics, micro_batch=int(training.chosen["micro_batch"]))
+
+
+def _signs_of_life(store: Store, key: str, clock: Any) -> Callable[[Progress], None]:
+    started = last = clock.time()
+    first: int | None = None
+
+    def watch(progress: Progress) -> None:
+        nonlocal last, first
+        if first is None:
+            first = progress.bytes_seen
+        now = clock.time()
+        if now - last < _SECONDS_BETWEEN_SIGNS_OF_LIFE:
+            return
+        last = now
+        store.show_progress(
+            key,
+            RunProgress(
+                bytes_seen=progress.bytes_seen,
+                expected_bytes=progress.expected_bytes,
+                bits_per_byte=progress.bits_per_byte,
+                started=started,
+                updated=now,
+                resumed_bytes=first,
+            ),
+        )
+
+    return watch
+
+
+def _environment(seconds: float) -> Environment:
+    names = ("bytetransfer", "numpy", "torch")
+    installed = {d.metadata["Name"] for d in metadata.distributions()}
+    return Environment(
+        seconds=seconds,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        versions={name: metadata.version(name) for name in names if name in installed},
+    )
+
+
+def main(root: Path) -> None:
+    """Do the runs named on standard input until it ends."""
+    store = Store(root)
+
+    @functools.lru_cache(maxsize=4)
+    def parents(key: str) -> Any:
+        return _load_state(store, key)
+
+    for key in _lines_until_orphaned():
+        try:
+            execute(store, key, parents=parents)
+            answer = "done"
+        except UserError as error:
+            _leave_word(store, key, str(error))
+            answer = f"refused {error}"
+        except Exception as error:
+            _leave_word(store, key, traceback.format_exc())
+            answer = f"failed {type(error).__name__}: {error}"
+        sys.stdout.write(answer.replace("\n", " ") + "\n")
+        sys.stdout.flush()
+
+
+def _load_state(store: Store, key: str) -> Any:
+    """The state of a finished pretraining; a learner that cannot read it does not know its run."""
+    run = store.run(key)
+    try:
+        return make_learner(run.settings, run.numerics).load(store.state_folder(key))
+    except StoreError as error:
+        todo = f"delete {store.run_folder(key)}; that pretraining is then done again"
+        raise StoreError(error.what, where=error.where, todo=todo) from error
+
+
+def _leave_word(store: Store, key: str, reason: str) -> None:
+    """Write down why the run ended, where the disk still takes it: the answer says it as well."""
+    with contextlib.suppress(StoreError):
+        store.fail(key, reason)
+
+
+def _lines_until_orphaned() -> Any:
+    """Lines of standard input; the process exits at once when it ends, whatever it is doing.
+
+    A worker whose parent was killed must not go on: a restarted study would wait for it.
+    """
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line.strip())
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,72 @@
+"""States and checkpoints on disk: one safetensors file each, replaced atomically."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from bytetransfer.disk import write_atomic
+from bytetransfer.errors import StoreError
+
+_RECORD = "bytetransfer"  # the key of our JSON among a file's metadata
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: str = "") -> None:
+    """Write tensors and a record (JSON) as one file that is either whole or not there.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written.
+    """
+    metadata = {"format": "pt", _RECORD: record}
+    payload = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
+    write_atomic(path, payload)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors and the record of a file; on the CPU.
+
+    Raises:
+        StoreError: the file is missing, damaged or not ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = (file.metadata() or {}).get(_RECORD)
+            # copies: the file may be replaced while its memory map is in use
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise StoreError("there is no such file", where=str(path), todo=_TODO) from None
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"damaged ({error})", where=str(path), todo=_TODO) from error
+    if record is None:
+        raise StoreError("not written by bytetransfer", where=str(path), todo=_TODO)
+    return tensors, record
+
+
+_TODO = "delete this folder and run again"
+
+
+class Pace:
+    """When to write a checkpoint: seldom enough to cost little, whatever the size of the model.
+
+    It looks at a clock, which is harmless: resuming from any step gives the same result.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._next = clock() + seconds
+
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return self._clock() >= self._next
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do it, and allow the next after `seconds` or 20 times what it took."""
+        began = self._clock()
+        work()
+        ended = self._clock()
+        self._next = ended + max(self._seconds, 20 * (ended - began) if self._seconds else 0.0)

@@ -1,0 +1,299 @@
+"""The neural learner: search over learning rates, training, scoring, states on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bytetransfer.corpus.documents import Documents
+from bytetransfer.disk import write_atomic
+from bytetransfer.errors import CorpusError, StoreError
+from bytetransfer.identity import digest
+from bytetransfer.learners.learner import Fitted, Progress, Task, Training, Watch
+from bytetransfer.learners.transformer import model
+from bytetransfer.learners.transformer.batches import Windows
+from bytetransfer.learners.transformer.checkpoint import (
+    Pace,
+    read_tensors,
+    write_tensors,
+)
+from bytetransfer.learners.transformer.loop import Record, decode_record, train
+from bytetransfer.learners.transformer.model import State
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.schedule import (
+    ConvergedSchedule,
+    PaperSchedule,
+    Position,
+    Schedule,
+)
+from bytetransfer.learners.transformer.scoring import document_nats
+from bytetransfer.learners.transformer.settings import Paper, TransformerSettings
+from bytetransfer.learners.transformer.trainer import Trainer
+from bytetransfer.units import bits_per_byte
+
+STATE_FILE = "model.safetensors"
+
+
+class Transformer:
+    """Keeps the protocol `Learner[State]`; a state maps names of HF's Llama to float32 tensors.
+
+    `fit` leaves its checkpoints in `folder`: the caller deletes them once the state is saved, and
+    not before, since a killed run continues from them.
+
+    Args:
+        settings: what defines the result.
+        numerics: how it is computed, see `resolve_numerics`.
+        checkpoint_seconds: least time between checkpoints; changes no result.
+        watch_seconds: time between signs of life.
+        clock: seconds; decides on the two above and on nothing else.
+    """
+
+    def __init__(
+        self,
+        settings: TransformerSettings,
+        numerics: Numerics,
+        *,
+        checkpoint_seconds: float = 5.0,
+        watch_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._numerics = settings, numerics
+        self._checkpoint_seconds, self._watch_seconds = checkpoint_seconds, watch_seconds
+        self._clock = clock
+
+    def fit(self, task: Task, *, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
+        """Train on `task.text`, from `start` or from random weights.
+
+        The search trains one configuration per learning rate and keeps the best on validation;
+        with `task.chosen` only that one is trained. Without any text, `start` comes back as it is.
+
+        Raises:
+            CorpusError: no text and no start, or no validation text.
+            StoreError: a checkpoint in `folder` is damaged or of another run.
+            RunFailedError: a loss or gradient is not finite.
+        """
+        if not task.text.total_bytes:
+            if start is None:
+                raise CorpusError("there is no text to train on", todo="give it at least one byte")
+            return Fitted(start, Training(bytes_seen=0))
+        if not task.validation.total_bytes:
+            raise CorpusError("there is no validation text", todo="hold out more documents")
+        with _torch_settings(self._numerics):
+            return self._search(task, start, folder, watch)
+
+    def score(self, state: State, documents: Documents) -> NDArray[np.float64]:
+        """Nats of each document, scored by itself; float64, shape (documents,)."""
+        device = torch.device(self._numerics.device)
+        fused = model.fuse(state, self._settings.shape)
+        weights = {name: tensor.to(device) for name, tensor in fused.items()}
+        with _torch_settings(self._numerics):
+            return document_nats(weights, documents, self._settings.shape, self._numerics)
+
+    def save(self, state: State, folder: Path) -> None:
+        """Write a Hugging Face Llama checkpoint: `config.json`, then `model.safetensors`."""
+        config = json.dumps(model.llama_config(self._settings.shape), indent=1)
+        write_atomic(folder / "config.json", config.encode())
+        write_tensors(folder / STATE_FILE, state)
+
+    def load(self, folder: Path) -> State:
+        """Read back what `save` wrote.
+
+        Raises:
+            StoreError: missing, damaged, or of another shape than these settings.
+        """
+        state, _ = read_tensors(folder / STATE_FILE)
+        expected = model.initial_state(self._settings.shape, seed=0)
+        if {name: t.shape for name, t in state.items()} != {
+            name: t.shape for name, t in expected.items()
+        }:
+            raise StoreError(
+                "holds a model of another shape than the settings",
+                where=str(folder / STATE_FILE),
+                todo="use the preset it was trained with, or delete this folder and run again",
+            )
+        return state
+
+    def _search(self, task: Task, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
+        """Train every configuration that is not finished yet, and keep the best."""
+        rates = self._candidates(task)
+        done: list[Record] = []
+        best: tuple[int, State] | None = None
+        for number, rate in enumerate(rates):
+            seen = sum(record.position.bytes_seen for record in done)
+            show = self._show(watch, seen, seen + self._most_bytes(task) * (len(rates) - number))
+            state, record = self._configuration(task, start, rate, folder / f"rate-{number}", show)
+            done.append(record)
+            if best is None or _final(record.position) < _final(done[best[0]].position):
+                best = (number, state)
+        assert best is not None  # the settings refuse an empty search space
+        return Fitted(best[1], self._training(rates, done, best[0]))
+
+    def _configuration(
+        self,
+        task: Task,
+        start: State | None,
+        rate: float,
+        folder: Path,
+        show: Callable[[Trainer, Position], None],
+    ) -> tuple[State, Record]:
+        """The trained state of one learning rate, read back if it was finished before."""
+        settings, numerics = self._settings, self._numerics
+        finished = folder / "finished.safetensors"
+        request = _request(settings, numerics, task, start, rate)
+        if finished.exists():
+            state, text = read_tensors(finished)
+            return state, decode_record(text, finished, request)
+        micro_batch = int((task.chosen or {}).get("micro_batch", numerics.micro_batch))
+        first = start or model.initial_state(settings.shape, task.seed)
+        trainer = Trainer(first, settings=settings, numerics=numerics, micro_batch=micro_batch)
+        context, noise = settings.shape.context, settings.noise
+        windows = Windows(task.text, context=context, seed=task.seed, noise=noise)
+        validation = _first_bytes(task.validation, settings.recipe.validation_bytes)
+
+        def evaluate() -> float:
+            nats = document_nats(trainer.weights, validation, settings.shape, numerics)
+            return bits_per_byte(float(nats.sum()), validation.total_bytes)
+
+        state, record = train(
+            trainer,
+            windows,
+            self._schedule(windows, rate, fine_tuning=start is not None),
+            batch=settings.batch,
+            evaluate=evaluate,
+            path=folder / "checkpoint.safetensors",
+            request=request,
+            pace=Pace(self._checkpoint_seconds, self._clock),
+            tick=lambda position: show(trainer, position),
+        )
+        write_tensors(finished, state, msgspec.json.encode(record).decode())
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        return state, record
+
+    def _schedule(self, windows: Windows, rate: float, *, fine_tuning: bool) -> Schedule:
+        recipe, batch = self._settings.recipe, self._settings.batch
+        if isinstance(recipe, Paper):
+            steps = -(-recipe.epochs * windows.per_epoch // batch)
+            return PaperSchedule(recipe, steps=steps, fine_tuning=fine_tuning)
+        bytes_per_step = batch * windows.length
+        return ConvergedSchedule(recipe, learning_rate=rate, bytes_per_step=bytes_per_step)
+
+    def _candidates(self, task: Task) -> tuple[float, ...]:
+        recipe = self._settings.recipe
+        if isinstance(recipe, Paper):
+            return (recipe.learning_rate,)
+        if task.chosen and "learning_rate" in task.chosen:
+            return (task.chosen["learning_rate"],)
+        return recipe.learning_rates
+
+    def _most_bytes(self, task: Task) -> int:
+        """The most one configuration may see."""
+        recipe = self._settings.recipe
+        if isinstance(recipe, Paper):
+            return recipe.epochs * task.text.total_bytes
+        return recipe.max_bytes
+
+    def _training(self, rates: tuple[float, ...], done: list[Record], best: int) -> Training:
+        """The record of the search; free of clocks."""
+        kept = done[best].position
+        chosen = {}
+        if not isinstance(self._settings.recipe, Paper):
+            chosen["learning_rate"] = rates[best]
+        if done[best].micro_batch != self._numerics.micro_batch:
+            chosen["micro_batch"] = float(done[best].micro_batch)
+        entries = [
+            {
+                "learning_rate": rate,
+                "validation_bits_per_byte": _final(record.position),
+                "bytes_seen": float(record.position.bytes_seen),
+            }
+            for rate, record in zip(rates, done, strict=True)
+        ]
+        return Training(
+            bytes_seen=kept.bytes_seen,
+            search_bytes=sum(record.position.bytes_seen for record in done),
+            steps=kept.step,
+            stopped=kept.stopped,
+            chosen=chosen,
+            search=entries,
+            history=list(kept.history),
+        )
+
+    def _show(self, watch: Watch, before: int, most: int) -> Callable[[Trainer, Position], None]:
+        """A `tick` that calls `watch` about every `watch_seconds`."""
+        shown = self._clock()
+
+        def show(trainer: Trainer, position: Position) -> None:
+            nonlocal shown
+            if self._clock() - shown >= self._watch_seconds:
+                watch(Progress(before + position.bytes_seen, most, trainer.bits_per_byte))
+                shown = self._clock()
+
+        return show
+
+
+def _final(position: Position) -> float:
+    """Validation loss of the state that is kept."""
+    return position.history[-1][1] if position.best is None else position.best
+
+
+def _first_bytes(documents: Documents, size: int) -> Documents:
+    """The first documents, together not over `size` bytes; at least one that is not empty."""
+    count = int(np.searchsorted(documents.ends, size, side="right"))
+    first = int(np.searchsorted(documents.ends, 0, side="right")) + 1
+    count = max(count, first)
+    return Documents(documents.text, documents.ends[:count])
+
+
+def _request(
+    settings: TransformerSettings,
+    numerics: Numerics,
+    task: Task,
+    start: State | None,
+    rate: float,
+) -> str:
+    """Digest of everything that defines the training of one configuration."""
+    texts = [_checksum(d.text[: d.total_bytes]) for d in (task.text, task.validation)]
+    ends = [_checksum(d.ends) for d in (task.text, task.validation)]
+    weights = [_checksum(tensor.numpy()) for _, tensor in sorted((start or {}).items())]
+    return digest(
+        {
+            "settings": settings,
+            "numerics": numerics,
+            "seed": task.seed,
+            "rate": rate,
+            "texts": [texts, ends],
+            "start": weights,
+        }
+    )
+
+
+def _checksum(array: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
+
+
+@contextlib.contextmanager
+def _torch_settings(numerics: Numerics) -> Iterator[None]:
+    """The run's threads and determinism, for as long as it computes."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.set_num_threads(numerics.threads)
+    if numerics.device == "cpu":
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]

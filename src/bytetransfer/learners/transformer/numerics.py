@@ -1,0 +1,135 @@
+"""How a run computes, chosen by a rule from what the machine offers and never by a clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from bytetransfer.errors import MissingExtraError, StudyError
+from bytetransfer.learners.transformer.settings import (
+    Shape,
+    TransformerSettings,
+    flops_per_byte,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+COMPILE_FLOPS_CPU = 30e12
+"""Training work from which compiling pays on a CPU core.
+
+Measured on one core with bf16 matrix units: compiling takes 20–45 s, and a run proceeds at about
+200 instead of 130 GFLOP/s, so it is won back after 7 to 16 TFLOP; twice that, to be sure."""
+
+MATMUL_CONTEXT = 512
+"""Up to this context, plain matrix products beat the fused attention kernel on a CPU."""
+
+
+class Numerics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change the last digits of a result, but not its meaning.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        precision: of matrix products in training; weights, moments and sums are float32.
+        attention: "matmul" (rows of the score matrix that see only their past) or "sdpa"
+            (torch's fused kernel).
+        compiled: whether the training step goes through torch.compile.
+        threads: of torch on the CPU.
+        micro_batch: sequences at a time; a larger batch is accumulated.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    attention: Literal["sdpa", "matmul"] = "matmul"
+    compiled: bool = False
+    threads: int = 1
+    micro_batch: int = 16
+
+
+def resolve_numerics(
+    settings: TransformerSettings,
+    *,
+    threads: int,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    compile: Literal["auto", "never", "always"] = "auto",
+    expected_bytes: int | None = None,
+) -> Numerics:
+    """The numerics of a run on this machine.
+
+    Args:
+        settings: of the run.
+        threads: CPU threads it is given.
+        device: "auto" takes a CUDA device if there is one.
+        precision: "auto" takes bf16 where the hardware multiplies it natively.
+        compile: "auto" compiles on CUDA, and on a CPU if `expected_bytes` of training are worth
+            `COMPILE_FLOPS_CPU` or more; only where there is a C++ compiler.
+        expected_bytes: bytes the run will see, as planned; unknown means a short run.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        StudyError: CUDA was asked for and is not there.
+    """
+    torch = _torch()
+    cuda = bool(torch.cuda.is_available())
+    if device == "cuda" and not cuda:
+        raise StudyError("there is no CUDA device on this machine", todo='use device = "auto"')
+    if device == "auto":
+        device = "cuda" if cuda else "cpu"
+    native = _multiplies_bf16(torch, device)
+    if precision == "auto":
+        precision = "bf16" if native else "fp32"
+    work = (expected_bytes or 0) * flops_per_byte(settings.shape)
+    pays = device == "cuda" or work >= COMPILE_FLOPS_CPU
+    compiled = compile == "always" or (compile == "auto" and pays and has_compiler())
+    sdpa = device == "cuda" or settings.shape.context > MATMUL_CONTEXT
+    return Numerics(
+        device=device,
+        precision=precision,
+        attention="sdpa" if sdpa else "matmul",
+        compiled=compiled,
+        threads=threads,
+        micro_batch=_micro_batch(torch, settings, device),
+    )
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler for torch.compile to call."""
+    names = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
+    return any(shutil.which(name) for name in names if name)
+
+
+def activation_bytes(shape: Shape) -> int:
+    """Memory one byte of training text takes between forward and backward, about, in bf16."""
+    layer = 2 * (16 * shape.width + 5 * shape.feed_forward)
+    return shape.layers * layer + 12 * 257
+
+
+def _torch() -> ModuleType:
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("torch", extra="neural") from None
+    return torch
+
+
+def _multiplies_bf16(torch: ModuleType, device: str) -> bool:
+    """Whether bf16 products are native there, not emulated (which would be slower than fp32)."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
+
+
+def _micro_batch(torch: ModuleType, settings: TransformerSettings, device: str) -> int:
+    """The batch, halved on CUDA until its activations take at most half of the memory."""
+    micro_batch = settings.batch
+    if device == "cuda":
+        memory = int(torch.cuda.get_device_properties(0).total_memory)
+        sequence = activation_bytes(settings.shape) * settings.shape.context
+        while micro_batch > 1 and micro_batch * sequence > memory // 2:
+            micro_batch = -(-micro_batch // 2)
+    return micro_batch

@@ -1,0 +1,303 @@
+"""Study + corpora → runs. Pure: nothing is read, timed or drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from bytetransfer.corpus.corpus import CorpusCard
+from bytetransfer.errors import StudyError
+from bytetransfer.identity import plain
+from bytetransfer.learners.catalog import (
+    Arm,
+    Cost,
+    Settings,
+    cost_of_run,
+    has_search,
+    settings_for,
+    with_doubled_patience,
+)
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.measurement import SCRATCH
+from bytetransfer.run import Run, Sample
+from bytetransfer.study import Study
+from bytetransfer.units import format_bytes
+
+UNPREPARED = "unprepared:"
+"""What stands before a corpus's name where its digest is not known yet."""
+
+
+Resolve = Callable[[Settings, int], Numerics | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Which row of the measurements a run fills."""
+
+    source: str
+    target: str
+    learner: str
+    seed: int
+    pretrain_bytes: int
+    nominal_bytes: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A run done again with doubled patience, to see whether the first had converged."""
+
+    cell: Cell
+    key: str
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run, what to call it, and what it is expected to cost."""
+
+    run: Run
+    label: str
+    learner: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a study needs done, in the order it should be begun.
+
+    Attributes:
+        study: its name.
+        runs: by key; parents come before their children.
+        cells: one per row of the measurements; several may share a run.
+        checks: the declared sample of convergence checks.
+        unprepared: sources and targets whose corpus is not prepared: their runs have no keys that
+            last, and their sizes are the nominal ones.
+    """
+
+    study: str
+    runs: Mapping[str, PlannedRun]
+    cells: tuple[Cell, ...]
+    checks: tuple[Check, ...]
+    unprepared: tuple[str, ...] = ()
+
+
+@dataclass
+class _Draft:
+    """The plan while it is being made."""
+
+    study: Study
+    digests: Mapping[str, str]
+    resolve: Resolve
+    runs: dict[str, PlannedRun] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+
+    def numerics(self, settings: Settings, size: int) -> Numerics | None:
+        return self.resolve(settings, cost_of_run(settings, size, 0).expected_bytes)
+
+    def sample(self, name: str, size: int, *, end: Literal["near", "far"]) -> Sample:
+        content = self.study.sized_by(name)
+        return Sample(
+            corpus=self.digests[name],
+            nominal_bytes=size,
+            end=end,
+            content_of=self.digests[content] if content != name else None,
+        )
+
+    def add(self, run: Run, *, learner: str, label: str, heldout_bytes: int) -> str:
+        key = run.key
+        if key not in self.runs:
+            size = run.sample.nominal_bytes if run.sample else 0
+            cost = cost_of_run(
+                run.settings,
+                size,
+                heldout_bytes,
+                keeps_state=run.kind == "pretrain",
+                is_chosen=run.chosen_by is not None,
+            )
+            self.runs[key] = PlannedRun(run=run, label=label, learner=learner, cost=cost)
+        return key
+
+
+def make_plan(
+    study: Study,
+    corpora: Mapping[str, CorpusCard | None],
+    resolve: Resolve,
+) -> Plan:
+    """Every run of a study, with no defaults left.
+
+    Args:
+        study: what is asked for.
+        corpora: the card of each source and target by name; None where it is not prepared yet.
+        resolve: how a run computes, from its settings and the bytes it is expected to see.
+
+    Raises:
+        StudyError: if a corpus cannot give the bytes the study asks of it.
+    """
+    _check_sizes(study, corpora)
+    digests = {name: card.digest if card else UNPREPARED + name for name, card in corpora.items()}
+    draft = _Draft(study, digests, resolve)
+    for learner in study.learners:
+        for seed in range(study.seeds):
+            _plan_seed(draft, learner, seed)
+    if study.convergence_checks:
+        _plan_checks(draft)
+    return Plan(
+        study=study.name,
+        runs=draft.runs,
+        cells=tuple(draft.cells),
+        checks=tuple(draft.checks),
+        unprepared=tuple(name for name, card in corpora.items() if card is None),
+    )
+
+
+def _plan_seed(draft: _Draft, learner: str, seed: int) -> None:
+    study = draft.study
+    for source in study.sources:
+        parent = _plan_pretraining(draft, learner, seed, source)
+        for target in study.targets:
+            for size in study.finetune_bytes:
+                _plan_arm(draft, learner, seed, target, size, source=source, parent=parent)
+    for target in study.targets:
+        for size in study.scratch_bytes:
+            _plan_arm(draft, learner, seed, target, size, source=SCRATCH, parent=None)
+
+
+def _plan_pretraining(draft: _Draft, learner: str, seed: int, source: str) -> str:
+    study, corpus = draft.study, draft.digests[source]
+    size = study.pretrain_bytes
+    settings = settings_for(learner, study.regime, "pretrain", study.transformer, is_largest=True)
+    run = Run(
+        kind="pretrain",
+        settings=settings,
+        seed=seed,
+        held_out=corpus,
+        sample=draft.sample(source, size, end="far"),
+        numerics=draft.numerics(settings, size),
+    )
+    label = f"{learner}: pretrain on {format_bytes(size)} of {source}, seed {seed}"
+    return draft.add(run, learner=learner, label=label, heldout_bytes=_heldout(study))
+
+
+def _plan_arm(
+    draft: _Draft,
+    learner: str,
+    seed: int,
+    target: str,
+    size: int,
+    *,
+    source: str,
+    parent: str | None,
+) -> None:
+    """One run of one arm and the row it fills."""
+    study, corpus = draft.study, draft.digests[target]
+    arm: Arm = "finetune" if parent else "scratch"
+    sizes = study.finetune_bytes if parent else study.scratch_bytes
+    settings = settings_for(
+        learner, study.regime, arm, study.transformer, is_largest=size == max(sizes)
+    )
+    run = Run(
+        kind=arm,
+        settings=settings,
+        seed=seed,
+        held_out=corpus,
+        sample=draft.sample(target, size, end="near") if size else None,
+        parent=parent,
+        chosen_by=_searcher(draft, settings, learner, source, target, size) if seed else None,
+        numerics=draft.numerics(settings, size),
+    )
+    begins = f"{source} →" if parent else "from scratch on"
+    label = f"{learner}: {begins} {format_bytes(size)} of {target}, seed {seed}"
+    key = draft.add(run, learner=learner, label=label, heldout_bytes=_heldout(study))
+    pretrain_bytes = study.pretrain_bytes if parent else 0
+    draft.cells.append(Cell(source, target, learner, seed, pretrain_bytes, size, key))
+
+
+def _searcher(
+    draft: _Draft, settings: Settings, learner: str, source: str, target: str, size: int
+) -> str | None:
+    """The run of seed 0 whose search chose the values for this cell, None without a search."""
+    if not has_search(settings) or size == 0:
+        return None
+    wanted = (source, target, learner, 0, size)
+    return next(
+        cell.key
+        for cell in draft.cells
+        if (cell.source, cell.target, cell.learner, cell.seed, cell.nominal_bytes) == wanted
+    )
+
+
+def _plan_checks(draft: _Draft) -> None:
+    """Seed 0: the ends of each from-scratch curve, and the first source's largest fine-tuning."""
+    study = draft.study
+    ends = (study.scratch_bytes[0], study.scratch_bytes[-1])
+    for cell in list(draft.cells):
+        scratch = cell.source == SCRATCH and cell.nominal_bytes in ends
+        first = cell.source == study.sources[0] and cell.nominal_bytes == study.finetune_bytes[-1]
+        planned = draft.runs[cell.key]
+        patient = with_doubled_patience(planned.run.settings)
+        if cell.seed == 0 and cell.nominal_bytes and (scratch or first) and patient is not None:
+            # the check trains the configuration the run has chosen, no other
+            run = msgspec.structs.replace(
+                planned.run,
+                settings=patient,
+                chosen_by=cell.key if has_search(planned.run.settings) else None,
+            )
+            label = f"{planned.label}, doubled patience"
+            key = draft.add(run, learner=cell.learner, label=label, heldout_bytes=_heldout(study))
+            draft.checks.append(Check(cell=cell, key=key))
+
+
+def _heldout(study: Study) -> int:
+    return study.splits.validation_bytes + study.splits.test_bytes
+
+
+def _check_sizes(study: Study, corpora: Mapping[str, CorpusCard | None]) -> None:
+    for name, need in _needs(study, corpora).items():
+        card = corpora[name]
+        if card is not None and card.train.bytes < need:
+            raise StudyError(
+                f"{name} has {card.train.bytes:,} bytes of training text "
+                f"({format_bytes(card.train.bytes)}); the study needs {format_bytes(need)} of it",
+                where=study.name,
+                todo="give it more text, or lower the study's largest sizes",
+            )
+
+
+def _needs(study: Study, corpora: Mapping[str, CorpusCard | None]) -> dict[str, int]:
+    """What each corpus must give; one text under two names is its own source as well."""
+    needs = study.needed_bytes()
+    both = study.pretrain_bytes + max(study.finetune_bytes)
+    targets = {card.digest for name in study.targets if (card := corpora[name])}
+    for name in study.sources:
+        card = corpora[name]
+        if card and card.digest in targets:
+            needs[name] = max(needs[name], both)
+    return needs
+
+
+def differences(wanted: Run, other: Run) -> dict[str, tuple[object, object]]:
+    """Where two runs differ: dotted field to (other's value, wanted's value)."""
+    left, right = dict(_flat(plain(other))), dict(_flat(plain(wanted)))
+    keys = sorted(left.keys() | right.keys())
+    return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
+
+
+def nearest(
+    wanted: Run, done: Iterable[Run]
+) -> tuple[Run, dict[str, tuple[object, object]]] | None:
+    """The finished run that differs in the fewest fields from one that is not, and those fields."""
+    alike = (r for r in done if r.kind == wanted.kind and type(r.settings) is type(wanted.settings))
+    scored = [(run, differences(wanted, run)) for run in alike]
+    return min(scored, key=lambda pair: len(pair[1]), default=None)
+
+
+def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, repr(value) if isinstance(value, list) else value

@@ -1,0 +1,212 @@
+"""A study on disk: the study file, the store beside it, and the folder its results go to.
+
+spanish.toml                      the study
+.bytetransfer/                    corpora and runs, shared by all studies of this folder
+results/<name>/measurements.csv   one row per run      (and blocks.parquet, for resampling)
+               estimates.csv      D_E and D_T, intervals   (and .json, .parquet)
+               report.html        the same, to read
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bytetransfer.collect import collect
+from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.description import describe
+from bytetransfer.disk import write_atomic
+from bytetransfer.engine.calibrate import bytes_per_second
+from bytetransfer.engine.corpora import CorpusRoom
+from bytetransfer.engine.execute import State, execute_runs
+from bytetransfer.engine.local import LocalEngine
+from bytetransfer.errors import MeasurementError
+from bytetransfer.learners.catalog import Settings, numerics_for
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.measurement import Measurements, parse_blocks, parse_measurements
+from bytetransfer.overview import Forecast, Status, forecast, status
+from bytetransfer.plan import Plan, make_plan
+from bytetransfer.report import build_report, render_html
+from bytetransfer.store import Store
+from bytetransfer.study import Study
+from bytetransfer.study_file import read_study
+from bytetransfer.transfer.estimate import Estimates, estimate_transfer
+
+
+@dataclass(frozen=True)
+class Project:
+    """One study and the places it works in.
+
+    Attributes:
+        study: what is asked for.
+        path: the study file; relative paths in it start from its folder.
+        store: where corpora and runs lie.
+        results: where measurements, estimates and the report go.
+    """
+
+    study: Study
+    path: Path
+    store: Store
+    results: Path
+
+    @classmethod
+    def open(cls, path: Path, *, store: Path | None = None) -> Project:
+        """Read a study file.
+
+        Args:
+            path: the file.
+            store: where corpora and runs lie, if not in `.bytetransfer` beside the file.
+
+        Raises:
+            StudyError: if the file has no meaning.
+        """
+        study = read_study(path)
+        folder = path.parent
+        return cls(
+            study, path, Store(store or folder / ".bytetransfer"), folder / "results" / study.name
+        )
+
+    @property
+    def _room(self) -> CorpusRoom:
+        return CorpusRoom(self.study, self.path.parent, self.store)
+
+    def prepare(self, watch: Callable[[str, int], None] = lambda *_: None) -> dict[str, Corpus]:
+        """Prepare every corpus that is not prepared yet.
+
+        Raises:
+            CorpusError: if text is missing, unreadable or too little.
+        """
+        return self._room.prepare(watch)
+
+    def plan(self, corpora: Mapping[str, Corpus | None] | None = None) -> Plan:
+        """Every run of the study; nothing is prepared or trained.
+
+        Args:
+            corpora: prepared corpora by name; looked up where they are not given.
+        """
+        corpora = self._room.known() if corpora is None else corpora
+        cards = {name: corpus.card if corpus else None for name, corpus in corpora.items()}
+        return make_plan(self.study, cards, self._numerics)
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        workers: int,
+        watch: Callable[[State], None] = lambda _: None,
+    ) -> State:
+        """Do what is missing of the plan on this machine.
+
+        Raises:
+            StoreError: if another `run` of this study is at work.
+        """
+        busy = f"a run of the study {self.study.name!r} is at work already"
+        with self.store.lock(f"study-{self.study.name}", wait=False, busy=busy):
+            engine = LocalEngine(
+                self.store.root, workers=workers, threads=self.study.numerics.threads
+            )
+            try:
+                return execute_runs(
+                    [planned.run for planned in plan.runs.values()],
+                    self.store,
+                    engine,
+                    watch=watch,
+                )
+            finally:
+                engine.close()
+
+    def default_workers(self, plan: Plan) -> int:
+        """As many runs at a time as this machine has cores for; one where they share a GPU."""
+        numerics = [planned.run.numerics for planned in plan.runs.values()]
+        if any(n is not None and n.device == "cuda" for n in numerics):
+            return 1
+        return max(1, (os.cpu_count() or 1) // self.study.numerics.threads)
+
+    def measurements(self, plan: Plan) -> Measurements:
+        """A row for every run that is done."""
+        return collect(plan, self.store, regime=self.study.regime)
+
+    def estimates(self, measurements: Measurements) -> Estimates:
+        """D_E and D_T of every fine-tuned cell."""
+        options = self.study.estimate
+        return estimate_transfer(
+            measurements, level=options.level, replicates=options.replicates, seed=options.seed
+        )
+
+    def write_estimates(self, measurements: Measurements, estimates: Estimates) -> list[Path]:
+        """Write measurements and estimates into the results folder; the files written."""
+        files: dict[str, bytes | str] = {
+            "measurements.csv": measurements.to_csv(),
+            "blocks.parquet": measurements.blocks_to_parquet(),
+            "estimates.csv": estimates.to_csv(),
+            "estimates.json": estimates.to_json(),
+            "estimates.parquet": _parquet(estimates),
+        }
+        for name, content in files.items():
+            write_atomic(self.results / name, content)
+        return [self.results / name for name in files]
+
+    def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
+        """Write the report; its path."""
+        path = self.results / "report.html"
+        description = describe(self.study, self.path, plan, self._room.known(), self.store)
+        page = render_html(build_report(measurements, estimates, description))
+        write_atomic(path, page)
+        return path
+
+    def forecast(self, plan: Plan, *, workers: int) -> Forecast:
+        """What is left of the plan would take on this machine, which is timed for it."""
+        return forecast(plan, self.store, workers=workers, speed=bytes_per_second)
+
+    def status(self, plan: Plan) -> Status:
+        """How far the study is; also while it runs in another process."""
+        return status(plan, self.store, self.measurements(plan).rows, now=time.time())
+
+    def _numerics(self, settings: Settings, expected_bytes: int) -> Numerics | None:
+        return numerics_for(settings, self.study.numerics, expected_bytes)
+
+
+def estimate_csv(path: Path) -> Estimates:
+    """D_E and D_T from a CSV of losses, with `blocks.parquet` beside it where there is one.
+
+    Raises:
+        MeasurementError: if the file cannot be read as measurements.
+    """
+    file = path.with_name("blocks.parquet")
+    blocks = parse_blocks(file.read_bytes(), where=str(file)) if file.exists() else None
+    measurements = parse_measurements(_csv_text(path), where=str(path), blocks=blocks)
+    return estimate_transfer(measurements)
+
+
+def _csv_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before UTF-8
+    except FileNotFoundError:
+        raise MeasurementError("no such file", where=str(path), todo="check its name") from None
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8 at byte {error.start}"
+        raise MeasurementError(what, where=str(path), todo="save it as UTF-8") from None
+    except OSError as error:
+        raise MeasurementError(f"cannot be read ({error.strerror})", where=str(path)) from None
+
+
+def failure_message(plan: Plan, state: State, store: Store) -> str:
+    """What to say of runs that failed."""
+    lines = [f"{len(state.failed)} runs failed, {len(state.blocked)} wait for them"]
+    for key, reason in list(state.failed.items())[:5]:
+        lines += [f"  {plan.runs[key].label}: {reason}", f"    {store.run_folder(key)}/failure.txt"]
+    lines.append("the same command tries them again; the results of the others are kept")
+    return "\n".join(lines)
+
+
+def _parquet(estimates: Estimates) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(estimates.to_rows()), out)
+    return out.getvalue()

@@ -1,0 +1,162 @@
+"""The first answer in a terminal: a line an estimate, with a bar for D_T.
+
+Where the output is no terminal, the same table is written without colour and bars and with every
+cell filled, so that it reads well in a log and can be searched. Lines are never wrapped or cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from bytetransfer.measurement import Measurements
+from bytetransfer.report.view import View, make_view
+from bytetransfer.report.wording import bare, bounded_bytes, shorten, transfer_range
+from bytetransfer.transfer.estimate import Estimates, TransferEstimate
+from bytetransfer.units import format_bytes
+
+_NAME_CHARACTERS = 16
+_MOST_BAR, _LEAST_BAR = 24, 4
+_SHOWN_REFUSALS = 5
+_HEADINGS = ("target", "learner", "D_F", "source", "D_T", "interval", "")
+_GROUP = 2  # so many cells, target and learner, head a group of lines in a terminal
+_RIGHT = {2, 4}
+_ASCII = str.maketrans({"≥": ">=", "≤": "<=", "−": "-", "–": "-", "…": "~", "█": "#", "░": "-"})
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is written of one estimate: cells, and how long its bar is (-1 to 1)."""
+
+    cells: tuple[str, ...]
+    bar: float
+
+
+def print_estimates(estimates: Estimates, console: Console) -> None:
+    """Print D_T of every source for every target.
+
+    Bounds carry ≥ or ≤, `!` marks an estimate with a run that is not converged, `^` one with a run
+    that the surface learner beats.
+    """
+    view = make_view(Measurements(()), estimates)
+    if estimates.rows:
+        _print_table(_lines(view), console)
+    for note in _notes(estimates):
+        _write(Text(note), console)
+
+
+def _lines(view: View) -> list[_Line]:
+    """All estimates by target, learner, D_F and falling D_T; bars compare within a learner."""
+    lines = []
+    for target in view.targets:
+        for key in view.learners:
+            largest = max((abs(row.transfer_bytes) for row in view.rows(key)), default=0.0) or 1.0
+            rows = view.rows(key, target=target)
+            for row in sorted(rows, key=lambda row: (row.finetune_bytes, -row.transfer_bytes)):
+                # A full bar for "at most" would show what is known not to be reached.
+                bar = 0.0 if row.status == "below_range" else row.transfer_bytes / largest
+                lines.append(_Line(_cells(view, row), bar))
+    return lines
+
+
+def _cells(view: View, row: TransferEstimate) -> tuple[str, ...]:
+    learner = f"{row.learner or 'learner'}, {row.regime}" if view.names.show_regime else row.learner
+    # Shortened by the name alone, so that sizes of pretraining are never cut.
+    size = f" {format_bytes(row.pretrain_bytes)}" if view.names.show_pretraining else ""
+    return (
+        bare(shorten(row.target, _NAME_CHARACTERS)),
+        bare(shorten(learner or "learner", _NAME_CHARACTERS)),
+        format_bytes(row.finetune_bytes),
+        bare(shorten(row.source, _NAME_CHARACTERS)) + size,
+        bounded_bytes(row.transfer_bytes, row.status),
+        transfer_range(row),
+        ("!" if row.not_converged else "") + ("^" if row.below_surface else ""),
+    )
+
+
+def _print_table(lines: Sequence[_Line], console: Console) -> None:
+    columns = list(zip(_HEADINGS, *(line.cells for line in lines), strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    # What says nothing takes no room: no flags, no intervals.
+    shown = [index for index, column in enumerate(columns) if any(column[1:])]
+    if console.is_terminal:
+        _print_groups(lines, widths, [index for index in shown if index >= _GROUP], console)
+        return
+    _write(Text(_row(_HEADINGS, widths, shown)), console)
+    for line in lines:
+        _write(Text(_row(line.cells, widths, shown)), console)
+
+
+def _print_groups(
+    lines: Sequence[_Line], widths: Sequence[int], shown: Sequence[int], console: Console
+) -> None:
+    """A heading for each target and learner, D_F where it changes, bars where there is room."""
+    used = sum(widths[index] + 2 for index in shown)
+    bar = min(_MOST_BAR, console.width - used)
+    _write(Text(_row(_HEADINGS, widths, shown), style="dim"), console)
+    for group, members in itertools.groupby(lines, key=lambda line: line.cells[:_GROUP]):
+        _write(Text(", ".join(group), style="bold"), console)
+        before = ""
+        for line in members:
+            cells = list(line.cells)
+            if before == cells[_GROUP]:
+                cells[_GROUP] = ""
+            before = line.cells[_GROUP]
+            text = Text(_row(cells, widths, shown))
+            if bar >= _LEAST_BAR:
+                text.append(" " * (used - text.cell_len)).append_text(_bar(line.bar, bar))
+            text.rstrip()
+            _write(text, console)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], shown: Sequence[int]) -> str:
+    """Cells side by side; wide characters take the two places they take on a screen."""
+    parts = []
+    for index in shown:
+        room = " " * (widths[index] - cell_len(cells[index]))
+        parts.append(room + cells[index] if index in _RIGHT else cells[index] + room)
+    return "  ".join(parts).rstrip()
+
+
+def _bar(share: float, width: int) -> Text:
+    """A full bar for what pretraining is worth, a dotted one for what it costs."""
+    length = max(1, round(abs(share) * width)) if share else 0
+    return Text(("░" if share < 0 else "█") * length, style="red" if share < 0 else "green")
+
+
+def _notes(estimates: Estimates) -> list[str]:
+    """What the marks mean, as far as they occur, and what was refused."""
+    rows, notes = estimates.rows, []
+    if any(row.status != "inside" for row in rows):
+        notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
+    if any(row.not_converged for row in rows):
+        notes.append("!    a run is not converged: longer training would move the estimate")
+    if any(row.below_surface for row in rows):
+        notes.append("^    the n-gram learner does better on the same bytes")
+    for level in sorted({row.level for row in rows if row.interval != "none"}):
+        covers = {row.covers for row in rows if row.level == level and row.interval != "none"}
+        notes.append(f"{level * 100:.3g} % intervals over {'; '.join(sorted(covers))}")
+    notes += sorted({row.covers for row in rows if row.interval == "none"})
+    refusals = estimates.refusals
+    if refusals:
+        notes.append(f"{len(refusals)} not estimated:")
+    for refusal in refusals[:_SHOWN_REFUSALS]:
+        name = f"{shorten(refusal.source)}, {shorten(refusal.target)}"
+        size = format_bytes(refusal.finetune_bytes)
+        notes.append(f"  {name}, {size}: {shorten(refusal.reason, 400)}")
+    if len(refusals) > _SHOWN_REFUSALS:
+        notes.append(f"  and {len(refusals) - _SHOWN_REFUSALS} more; the report lists them all")
+    return notes
+
+
+def _write(line: Text, console: Console) -> None:
+    """Write a line as it is: rich neither wraps, crops nor reads markup in it."""
+    if console.options.ascii_only:
+        plain = line.plain.translate(_ASCII)
+        line = Text(plain.encode("ascii", "replace").decode("ascii"), style=line.style)
+    console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,159 @@
+"""What the report shows, put in order once: groups, sizes and names that every section shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict
+
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.report.wording import Names
+from bytetransfer.transfer.estimate import Estimates, Refusal, TransferEstimate
+
+Plain = str | int | float | bool | None
+
+
+class StudyDescription(TypedDict, total=False):
+    """What the report is told about a study; every entry may be missing.
+
+    Attributes:
+        name: title of the study.
+        names: languages as people say them, by the study's own short names.
+        sources: the study's order of sources.
+        targets: the study's order of targets.
+        text: the study file, as it stands on disk.
+        digests: identity of each corpus and of the study.
+        corpora: statistics of each corpus; keys ending in `bytes` are sizes.
+        versions: of Python and the libraries.
+        machine: what the study ran on.
+        costs: what it took; keys ending in `bytes` and `seconds` are shown as such.
+        commands: what to type to repeat it.
+    """
+
+    name: str
+    names: Mapping[str, str]
+    sources: Sequence[str]
+    targets: Sequence[str]
+    text: str
+    digests: Mapping[str, str]
+    corpora: Mapping[str, Mapping[str, Plain]]
+    versions: Mapping[str, str]
+    machine: Mapping[str, Plain]
+    costs: Mapping[str, Plain]
+    commands: Sequence[str]
+
+
+LearnerKey = tuple[str, str]  # learner and regime: what a curve belongs to besides its target
+SourceKey = tuple[str, int]  # source and pretraining bytes
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Measurements and estimates with the order and names they are shown in.
+
+    Attributes:
+        measurements: all rows.
+        estimates: estimates and refusals.
+        names: what languages and learners are called.
+        sources: source and pretraining size, in the study's order.
+        targets: in the study's order.
+        learners: learner and regime, the surface learner first.
+    """
+
+    measurements: Measurements
+    estimates: Estimates
+    names: Names
+    sources: tuple[SourceKey, ...]
+    targets: tuple[str, ...]
+    learners: tuple[LearnerKey, ...]
+
+    @cached_property
+    def _rows(self) -> dict[tuple[object, ...], list[TransferEstimate]]:
+        """Estimates by rising D_F under every combination of keys they are asked for by."""
+        index: dict[tuple[object, ...], list[TransferEstimate]] = {}
+        for row in sorted(self.estimates.rows, key=lambda row: row.finetune_bytes):
+            learner, source = (row.learner, row.regime), (row.source, row.pretrain_bytes)
+            for target, wanted in itertools.product((row.target, None), (source, None)):
+                index.setdefault((learner, target, wanted), []).append(row)
+        return index
+
+    @cached_property
+    def _sizes(self) -> dict[tuple[object, ...], list[Measurement]]:
+        cells: dict[tuple[object, ...], list[Measurement]] = {}
+        for row in self.measurements:
+            cells.setdefault((*row.curve, row.source, row.pretrain_bytes), []).append(row)
+        return cells
+
+    def rows(
+        self, learner: LearnerKey, *, target: str | None = None, source: SourceKey | None = None
+    ) -> list[TransferEstimate]:
+        """The estimates of a learner that match, by rising D_F."""
+        return self._rows.get((learner, target, source), [])
+
+    def rows_at(
+        self, learner: LearnerKey, size: int | None, *, target: str | None = None
+    ) -> list[TransferEstimate]:
+        """The estimates of a learner at a nominal D_F."""
+        return [row for row in self.rows(learner, target=target) if self.size(row) == size]
+
+    def size(self, row: TransferEstimate) -> int:
+        """The nominal D_F of an estimate; languages differ by some bytes in the actual one."""
+        cell = (row.learner, row.regime, row.target, row.source, row.pretrain_bytes)
+        near = min(
+            self._sizes.get(cell, ()),
+            key=lambda found: abs(found.target_bytes - row.finetune_bytes),
+            default=None,
+        )
+        return row.finetune_bytes if near is None else near.size
+
+    def sizes(self, learner: LearnerKey) -> list[int]:
+        """All nominal D_F of a learner, rising."""
+        return sorted({self.size(row) for row in self.rows(learner)})
+
+    def chosen_size(self, learner: LearnerKey) -> int | None:
+        """The D_F the report opens on: the one with the fewest bounds, the largest of equals."""
+        inside = Counter(self.size(r) for r in self.rows(learner) if r.status == "inside")
+        return max(self.sizes(learner), key=lambda size: (inside[size], size), default=None)
+
+    def ink(self, source: SourceKey) -> int:
+        """The number of a source's colour and marker, 1 and up."""
+        return self.sources.index(source) + 1
+
+
+def make_view(
+    measurements: Measurements, estimates: Estimates, study: StudyDescription | None = None
+) -> View:
+    """Put what is shown in order, and see which details names need to be unambiguous."""
+    study = study or {}
+    cells: list[TransferEstimate | Refusal] = [*estimates.rows, *estimates.refusals]
+    by_source: dict[str, set[int]] = {}
+    for cell in cells:
+        by_source.setdefault(cell.source, set()).add(cell.pretrain_bytes)
+    order = in_order(by_source, study.get("sources", ()))
+    scratch = [row for row in measurements if row.source == SCRATCH]
+    learners = {(cell.learner, cell.regime) for cell in [*cells, *scratch]}
+    return View(
+        measurements=measurements,
+        estimates=estimates,
+        names=Names(
+            languages=study.get("names", {}),
+            show_pretraining=any(len(sizes) > 1 for sizes in by_source.values()),
+            show_regime=len({learner for learner, _ in learners}) < len(learners),
+        ),
+        sources=tuple((name, size) for name in order for size in sorted(by_source[name])),
+        targets=in_order({cell.target for cell in [*cells, *scratch]}, study.get("targets", ())),
+        learners=tuple(sorted(learners, key=lambda key: (key[0] != "ngram", key))),
+    )
+
+
+def in_order(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """The names found: those that are wanted in their order, then the others by alphabet.
+
+    >>> in_order({"b", "a", "z"}, ["z", "y"])
+    ('z', 'a', 'b')
+    """
+    ranks = {name: rank for rank, name in enumerate(wanted)}
+    return tuple(sorted(found, key=lambda name: (ranks.get(name, len(ranks)), name)))

@@ -1,0 +1,246 @@
+"""The only module that knows how corpora and runs lie on disk.
+
+<root>/corpora/<digest>/             a prepared corpus
+<root>/corpora/index/<digest>.json   which input gave which corpus, so that it is not read again
+<root>/runs/<key>/run.json           the request
+                 /result.json        written last, by rename: its presence alone means done
+                 /progress.json      a sign of life while it runs
+                 /failure.txt        why the last try ended
+                 /environment.json   when, where and how long: never part of a result
+                 /state/             the learner's state, kept where other runs start from it
+                 /work/              checkpoints, gone when the run is done
+<root>/locks/                        one file a lock; the system frees it when its holder dies
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bytetransfer.corpus.corpus import Corpus, open_corpus
+from bytetransfer.disk import disk_errors, write_atomic
+from bytetransfer.errors import StoreError, UserError
+from bytetransfer.identity import canonical_json
+from bytetransfer.run import Result, Run
+
+T = TypeVar("T")
+
+
+class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's last sign of life.
+
+    Attributes:
+        bytes_seen: bytes trained on so far.
+        expected_bytes: the most it may come to.
+        bits_per_byte: the latest loss, None before the first.
+        started: seconds since 1970 when this try began.
+        updated: seconds since 1970 of this sign of life.
+        resumed_bytes: bytes already seen when this try began.
+    """
+
+    bytes_seen: int
+    expected_bytes: int
+    bits_per_byte: float | None
+    started: float
+    updated: float
+    resumed_bytes: int = 0
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Under what circumstances a run was done; for the record, never part of a result."""
+
+    seconds: float
+    finished: str
+    machine: str
+    versions: dict[str, str]
+
+
+class Store:
+    """Corpora, runs and results under one folder.
+
+    Args:
+        root: the folder; made when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────
+
+    def run_folder(self, key: str) -> Path:
+        """Where the run `key` lies."""
+        return self.root / "runs" / key
+
+    def work_folder(self, key: str) -> Path:
+        """Where the run `key` keeps its checkpoints."""
+        return self.run_folder(key) / "work"
+
+    def state_folder(self, key: str) -> Path:
+        """Where the state of the run `key` lies once it is done."""
+        return self.run_folder(key) / "state"
+
+    def request(self, run: Run) -> None:
+        """Write the run's request, once."""
+        path = self.run_folder(run.key) / "run.json"
+        if not path.exists():
+            write_atomic(path, canonical_json(run))
+
+    def run(self, key: str) -> Run:
+        """The request of `key`.
+
+        Raises:
+            StoreError: if it is missing, damaged, or not the request its folder is named after.
+        """
+        path = self.run_folder(key) / "run.json"
+        run = _read(path, Run, todo="delete the folder; the run is then requested again")
+        if run is None or run.key != key:
+            raise StoreError(
+                "no request of this run" if run is None else "not the request of this run",
+                where=str(path),
+                todo="delete the folder; the run is then requested again",
+            )
+        return run
+
+    def requested(self) -> list[str]:
+        """Keys of all runs ever requested here, sorted."""
+        return sorted(path.parent.name for path in self.root.glob("runs/*/run.json"))
+
+    def is_done(self, key: str) -> bool:
+        """Whether the run has a result."""
+        return (self.run_folder(key) / "result.json").exists()
+
+    def result(self, key: str) -> Result | None:
+        """The result of `key`, None if there is none yet.
+
+        Raises:
+            StoreError: if the file is damaged.
+        """
+        path = self.run_folder(key) / "result.json"
+        todo = "delete this file; the run is then done again, to the same numbers"
+        result = _read(path, Result, todo=todo)
+        if result is not None and result.key != key:
+            raise StoreError("the result of another run", where=str(path), todo=todo)
+        return result
+
+    def finish(self, result: Result, environment: Environment) -> None:
+        """Make `result` the run's result: the last write, after which the run is done."""
+        folder = self.run_folder(result.key)
+        write_atomic(folder / "environment.json", msgspec.json.encode(environment))
+        write_atomic(folder / "result.json", canonical_json(result))
+        shutil.rmtree(folder / "work", ignore_errors=True)
+        with disk_errors(folder):
+            for name in ("failure.txt", "progress.json"):
+                (folder / name).unlink(missing_ok=True)
+
+    def environment(self, key: str) -> Environment | None:
+        """The circumstances the run was done in, None if unknown."""
+        path = self.run_folder(key) / "environment.json"
+        return _read(path, Environment, todo="delete this file; it is for the record only")
+
+    def fail(self, key: str, reason: str) -> None:
+        """Leave word of why this try of the run ended."""
+        write_atomic(self.run_folder(key) / "failure.txt", reason)
+
+    def failure(self, key: str) -> str | None:
+        """Why the last try of the run ended, None if it did not fail."""
+        path = self.run_folder(key) / "failure.txt"
+        with disk_errors(path):
+            return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+
+    def show_progress(self, key: str, progress: RunProgress) -> None:
+        """Leave a sign of life."""
+        write_atomic(self.run_folder(key) / "progress.json", msgspec.json.encode(progress))
+
+    def progress(self, key: str) -> RunProgress | None:
+        """The run's last sign of life, None if it never gave one."""
+        path = self.run_folder(key) / "progress.json"
+        return _read(path, RunProgress, todo="delete this file; it is for display only")
+
+    # ── corpora ──────────────────────────────────────────────────────────────────────────────
+
+    def corpus_folder(self, digest: str) -> Path:
+        """Where the corpus `digest` lies."""
+        return self.root / "corpora" / digest
+
+    def corpus(self, digest: str) -> Corpus:
+        """Open a prepared corpus."""
+        return open_corpus(self.corpus_folder(digest))
+
+    def new_corpus_folder(self, label: str) -> Path:
+        """A place to prepare a corpus in, before its digest is known."""
+        folder = self.root / "corpora" / f"preparing-{label}"
+        with disk_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def adopt_corpus(self, folder: Path, origin: str) -> Corpus:
+        """Move a corpus prepared in `folder` to its digest, and remember what it came from."""
+        corpus = open_corpus(folder)
+        final = self.corpus_folder(corpus.card.digest)
+        with disk_errors(final):
+            if final.exists():
+                shutil.rmtree(folder)
+            else:
+                folder.replace(final)
+        write_atomic(self._index(origin), msgspec.json.encode(corpus.card.digest))
+        return open_corpus(final)
+
+    def known_corpus(self, origin: str) -> Corpus | None:
+        """The corpus prepared from `origin` before, None if it has to be prepared."""
+        path = self._index(origin)
+        digest = _read(path, str, todo="delete this file; the corpus is then prepared again")
+        if digest is None or not (self.corpus_folder(digest) / "corpus.json").exists():
+            return None
+        return self.corpus(digest)
+
+    def _index(self, origin: str) -> Path:
+        return self.root / "corpora" / "index" / f"{origin}.json"
+
+    # ── locks ────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def lock(self, name: str, *, wait: bool, busy: str = "") -> Iterator[None]:
+        """Hold a lock by name; it is freed when its holder dies, however it dies.
+
+        Args:
+            name: what is locked.
+            wait: wait for another holder to finish, or refuse at once.
+            busy: what to say when refusing.
+
+        Raises:
+            StoreError: if another process holds it and `wait` is False.
+        """
+        path = self.root / "locks" / f"{name}.lock"
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise StoreError(
+                    busy or f"{name} is in use by another process",
+                    where=str(self.root),
+                    todo="wait for it to end or stop it, then start again",
+                ) from None
+            yield
+
+
+def _read(path: Path, kind: type[T], *, todo: str) -> T | None:
+    try:
+        with disk_errors(path):
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except StoreError:
+        raise
+    # UserError: settings check themselves
+    except (msgspec.DecodeError, UnicodeDecodeError, UserError) as error:
+        raise StoreError(f"the file is damaged ({error})", where=str(path), todo=todo) from None

@@ -1,0 +1,1 @@
+"""Pure statistics: curves, their inverse, D_E and D_T with intervals."""

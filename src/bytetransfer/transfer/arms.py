@@ -1,0 +1,161 @@
+"""The two arms of a comparison, paired by seed: from-scratch runs and their document blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bytetransfer.errors import MeasurementError
+from bytetransfer.measurement import Blocks, Measurement
+from bytetransfer.transfer.curve import Curve, Floats
+from bytetransfer.transfer.interval import CurveNoise, Resampling, resampled_log_losses
+
+
+@dataclass(frozen=True, eq=False)
+class ScratchArm:
+    """From-scratch runs of one curve that are paired by seed.
+
+    Attributes:
+        runs: one tuple per seed, one run per size in it.
+        block_bytes: bytes of the test-document blocks all runs share; None without.
+        block_nats: nats of those blocks; shape (seeds, sizes, blocks).
+        resampling: where the weights of seeds and blocks come from.
+    """
+
+    runs: tuple[tuple[Measurement, ...], ...]
+    block_bytes: Floats | None
+    block_nats: Floats | None
+    resampling: Resampling
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The paired seeds, in order."""
+        return tuple(per_size[0].seed for per_size in self.runs)
+
+    @property
+    def all_runs(self) -> list[Measurement]:
+        """The runs of all seeds and sizes."""
+        return [run for per_size in self.runs for run in per_size]
+
+    def runs_beside(self, size_bytes: float) -> list[Measurement]:
+        """The runs of the sizes on either side of one (both, where it is a measured size)."""
+        below = np.flatnonzero(self.sizes_bytes <= size_bytes)
+        above = np.flatnonzero(self.sizes_bytes >= size_bytes)
+        sizes = {int(i) for i in (*below[-1:], *above[:1])}
+        return [per_size[i] for per_size in self.runs for i in sorted(sizes)]
+
+    @cached_property
+    def log_losses(self) -> Floats:
+        """Log of bits per byte; shape (seeds, sizes)."""
+        return np.log([[run.bits_per_byte for run in per_size] for per_size in self.runs])
+
+    @cached_property
+    def sizes_bytes(self) -> Floats:
+        """Actual bytes of each size, averaged over seeds; shape (sizes,)."""
+        sizes = np.array([[run.target_bytes for run in per_size] for per_size in self.runs])
+        return np.asarray(sizes.mean(axis=0), np.float64)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """Mean log loss against mean actual bytes of each size."""
+        return Curve.through(self.sizes_bytes, np.exp(self.log_losses.mean(axis=0)))
+
+    @cached_property
+    def block_weights(self) -> Floats:
+        """How often each block is drawn; shape (replicates, blocks)."""
+        if self.block_bytes is None:
+            raise ValueError("the arm has no document blocks")
+        return self.resampling.block_weights(len(self.block_bytes))
+
+    @cached_property
+    def noise(self) -> CurveNoise:
+        """The curve with what resampling seeds and blocks does to it."""
+        # Sizes are told apart by nominal bytes, the curve is in order of actual ones.
+        order = np.argsort(self.sizes_bytes, kind="stable")
+        losses = self.log_losses[:, order]
+        if self.block_nats is None or self.block_bytes is None:
+            return CurveNoise(self.curve.log_sizes, losses, self.resampling)
+        resampled = resampled_log_losses(
+            self.block_weights, self.block_nats[:, order], self.block_bytes
+        )
+        return CurveNoise(
+            self.curve.log_sizes, losses, self.resampling, resampled, len(self.block_bytes)
+        )
+
+    def resample_blocks(
+        self, finetuned: Sequence[Measurement], blocks: Mapping[str, Blocks]
+    ) -> Floats | None:
+        """Seed mean of the fine-tuned log loss on the same resampled blocks.
+
+        Returns:
+            Shape (replicates,); None if either arm lacks blocks.
+        """
+        if self.block_bytes is None:
+            return None
+        found = [blocks.get(run.run) if run.run else None for run in finetuned]
+        count = self.block_bytes
+        nats = [table[:, 0] for table in found if table is not None and _same(table, count)]
+        if len(nats) < len(finetuned):
+            return None
+        stacked = np.stack(nats)[:, None, :]
+        return resampled_log_losses(self.block_weights, stacked, self.block_bytes)[:, 0]
+
+
+def scratch_arm(
+    rows: Sequence[Measurement],
+    seeds: Sequence[int],
+    blocks: Mapping[str, Blocks],
+    resampling: Resampling,
+) -> ScratchArm:
+    """The runs of a curve with those `seeds` that every size was measured with.
+
+    Args:
+        rows: all from-scratch rows of one learner, regime and target.
+        seeds: the seeds of the fine-tuned cell.
+        blocks: nats and bytes of the test-document blocks of each run.
+        resampling: where the weights of seeds and blocks come from.
+
+    Raises:
+        MeasurementError: if there is no row, or no seed that all sizes share.
+    """
+    if not rows:
+        raise MeasurementError("there is no from-scratch run of this target, learner and regime")
+    by_size: dict[int, dict[int, Measurement]] = {}
+    for row in rows:
+        by_size.setdefault(row.size, {})[row.seed] = row
+    common = common_seeds(rows, seeds)
+    if not common:
+        raise MeasurementError(
+            "no seed of the fine-tuned runs was also trained from scratch at every size"
+        )
+    runs = tuple(tuple(by_size[size][seed] for size in sorted(by_size)) for seed in common)
+    block_bytes, nats = _shared_blocks([run for row in runs for run in row], blocks)
+    shaped = None if nats is None else nats.reshape(len(common), len(by_size), -1)
+    return ScratchArm(runs, block_bytes, shaped, resampling)
+
+
+def common_seeds(rows: Sequence[Measurement], seeds: Sequence[int]) -> tuple[int, ...]:
+    """Those of `seeds` that every size in `rows` was measured with, in order."""
+    common = set(seeds)
+    for size in {row.size for row in rows}:
+        common &= {row.seed for row in rows if row.size == size}
+    return tuple(sorted(common))
+
+
+def _shared_blocks(
+    runs: Sequence[Measurement], blocks: Mapping[str, Blocks]
+) -> tuple[Floats | None, Floats | None]:
+    first = blocks.get(runs[0].run) if runs[0].run else None
+    if first is None or len(first) < 2:
+        return None, None
+    count = first[:, 1]
+    found = [blocks.get(run.run) if run.run else None for run in runs]
+    nats = [table[:, 0] for table in found if table is not None and _same(table, count)]
+    return (count, np.stack(nats)) if len(nats) == len(runs) else (None, None)
+
+
+def _same(table: Blocks, block_bytes: Floats) -> bool:
+    return np.array_equal(table[:, 1], block_bytes)

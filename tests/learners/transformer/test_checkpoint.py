@@ -1,0 +1,57 @@
+"""Files that are whole or not there."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from bytetransfer.disk import write_atomic  # noqa: E402
+from bytetransfer.errors import StoreError  # noqa: E402
+from bytetransfer.learners.transformer.checkpoint import (  # noqa: E402
+    Pace,
+    read_tensors,
+    write_tensors,
+)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(())}
+    write_tensors(tmp_path / "new" / "x.safetensors", tensors, '{"step":1}')
+    back, record = read_tensors(tmp_path / "new" / "x.safetensors")
+    assert record == '{"step":1}'
+    assert all(torch.equal(back[name], tensors[name]) for name in tensors)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.safetensors"]
+
+
+@pytest.mark.parametrize("keep", [0, 5, 60, -3])
+def test_a_damaged_file_says_so(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "x.safetensors"
+    write_tensors(path, {"a": torch.arange(100.0)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(StoreError, match=r"x\.safetensors: damaged"):
+        read_tensors(path)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such file"):
+        read_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+        write_atomic(tmp_path / "file" / "x", b"1")
+
+
+def test_checkpoints_cost_at_most_a_twentieth_of_the_time() -> None:
+    now = [0.0]
+    pace = Pace(5.0, lambda: now[0])
+    assert not pace.due()
+    now[0] = 5.0
+    assert pace.due()
+    pace.run(lambda: now.__setitem__(0, 6.0))
+    now[0] = 25.9
+    assert not pace.due()
+    now[0] = 26.0
+    assert pace.due()

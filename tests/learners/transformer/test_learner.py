@@ -1,0 +1,255 @@
+"""The learner as a whole: resume, search, zero-shot, states on disk."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from bytetransfer.corpus.documents import Documents  # noqa: E402
+from bytetransfer.errors import CorpusError, RunFailedError, StoreError  # noqa: E402
+from bytetransfer.learners.learner import Fitted, Progress, Task  # noqa: E402
+from bytetransfer.learners.transformer.learner import Transformer  # noqa: E402
+from bytetransfer.learners.transformer.model import State  # noqa: E402
+from bytetransfer.learners.transformer.numerics import Numerics  # noqa: E402
+from bytetransfer.learners.transformer.settings import (  # noqa: E402
+    Converged,
+    Paper,
+    Shape,
+    TransformerSettings,
+)
+from bytetransfer.units import bits_per_byte  # noqa: E402
+
+SHAPE = Shape(layers=1, width=16, heads=2, feed_forward=32, context=24)
+RECIPE = Converged(
+    learning_rates=(3e-2, 1e-3),
+    max_bytes=8_000,
+    warmup_steps=3,
+    patience=2,
+    evaluate_bytes=1_000,
+    validation_bytes=500,
+)
+
+
+def story(seed: int, documents: int = 12) -> Documents:
+    """Sentences of a few words, so that there is something to learn."""
+    choose = random.Random(seed)
+    words = ["sun ", "moon ", "rises ", "sets ", "slowly ", "the ", "red "]
+    return Documents.from_list(
+        ["".join(choose.choices(words, k=8)).encode() for _ in range(documents)]
+    )
+
+
+TASK = Task(text=story(1), validation=story(2), seed=0)
+
+
+def transformer(recipe: Converged | Paper = RECIPE, **numerics: object) -> Transformer:
+    settings = TransformerSettings(shape=SHAPE, recipe=recipe, batch=4)
+    return Transformer(settings, Numerics(**numerics), watch_seconds=0.0)
+
+
+def careful(recipe: Converged | Paper = RECIPE, **numerics: object) -> Transformer:
+    """One that writes a checkpoint at every step."""
+    settings = TransformerSettings(shape=SHAPE, recipe=recipe, batch=4)
+    return Transformer(settings, Numerics(**numerics), checkpoint_seconds=0.0, watch_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Fitted[State]:
+    folder = tmp_path_factory.mktemp("pretrained")
+    return transformer().fit(TASK, start=None, folder=folder, watch=quiet)
+
+
+def quiet(_: Progress) -> None:
+    return
+
+
+def same(a: State, b: State) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def fit_with_kills(
+    learner: Transformer, task: Task, start: State | None, folder: Path, seed: int
+) -> tuple[Fitted[State], int]:
+    """Fit, thrown out at random moments and called again until it gets through."""
+    choose, kills = random.Random(seed), 0
+    while True:
+        left = [choose.randint(1, 25)]
+
+        def watch(_: Progress, left: list[int] = left) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise Killed
+
+        try:
+            return learner.fit(task, start=start, folder=folder, watch=watch), kills
+        except Killed:
+            kills += 1
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, Paper(epochs=6)], ids=["converged", "paper"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_killed_and_resumed_is_the_same_to_the_bit(
+    tmp_path: Path, recipe: Converged | Paper, precision: str
+) -> None:
+    learner = careful(recipe, precision=precision)
+    whole = learner.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
+    task = Task(text=story(3), validation=story(4), seed=1)
+    tuned = learner.fit(task, start=whole.state, folder=tmp_path / "tuned", watch=quiet)
+    total = 0
+    for seed in range(2):
+        folder = tmp_path / f"{seed}"
+        resumed, kills = fit_with_kills(learner, TASK, None, folder / "a", seed)
+        assert resumed.training == whole.training
+        assert same(resumed.state, whole.state)
+        again, more = fit_with_kills(learner, task, whole.state, folder / "b", seed)
+        assert again.training == tuned.training
+        assert same(again.state, tuned.state)
+        total += kills + more
+    assert total >= 4
+
+
+def test_a_kill_between_any_two_steps_loses_nothing(tmp_path: Path) -> None:
+    recipe = Converged(learning_rates=(1e-2,), max_bytes=3_000, patience=1, evaluate_bytes=500)
+    learner = careful(recipe)
+    whole = learner.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
+    calls = 0
+    while True:
+
+        def watch(_: Progress) -> None:
+            raise Killed
+
+        calls += 1
+        try:
+            resumed = learner.fit(TASK, start=None, folder=tmp_path / "cut", watch=watch)
+            break
+        except Killed:
+            continue
+    assert calls > 20
+    assert resumed.training == whole.training
+    assert same(resumed.state, whole.state)
+
+
+def test_learning_lowers_the_loss_and_the_search_keeps_the_best(tmp_path: Path) -> None:
+    learner = transformer()
+    before = torch.get_num_threads()
+    fitted = learner.fit(TASK, start=None, folder=tmp_path, watch=quiet)
+    assert torch.get_num_threads() == before
+    training = fitted.training
+    nats = learner.score(fitted.state, TASK.validation)
+    assert nats.dtype == np.float64
+    loss = bits_per_byte(float(nats.sum()), TASK.validation.total_bytes)
+    assert loss < 3.5 < training.history[0][1]
+    losses = [entry["validation_bits_per_byte"] for entry in training.search]
+    assert training.chosen["learning_rate"] == RECIPE.learning_rates[int(np.argmin(losses))]
+    assert min(loss for _, loss in training.history) == min(losses)
+    assert training.search_bytes == sum(entry["bytes_seen"] for entry in training.search)
+    assert all(entry["bytes_seen"] <= RECIPE.max_bytes for entry in training.search)
+
+
+def test_the_kept_state_is_the_best_on_validation(tmp_path: Path) -> None:
+    learner = transformer()
+    validation = Documents(TASK.validation.text, TASK.validation.ends[:8])
+    task = Task(text=TASK.text, validation=validation, seed=0)
+    fitted = learner.fit(task, start=None, folder=tmp_path, watch=quiet)
+    nats = learner.score(fitted.state, validation).sum()
+    best = min(loss for _, loss in fitted.training.history)
+    assert bits_per_byte(nats, validation.total_bytes) == pytest.approx(best, rel=1e-9)
+
+
+def test_chosen_values_skip_the_search(tmp_path: Path) -> None:
+    task = Task(text=TASK.text, validation=TASK.validation, seed=0, chosen={"learning_rate": 5e-3})
+    training = transformer().fit(task, start=None, folder=tmp_path, watch=quiet).training
+    assert training.chosen == {"learning_rate": 5e-3}
+    assert [entry["learning_rate"] for entry in training.search] == [5e-3]
+
+
+def test_the_same_seed_gives_the_same_result_and_another_another(tmp_path: Path) -> None:
+    def fitted(name: str, seed: int) -> State:
+        task = Task(text=TASK.text, validation=TASK.validation, seed=seed)
+        return transformer().fit(task, start=None, folder=tmp_path / name, watch=quiet).state
+
+    one = fitted("a", 0)
+    assert same(one, fitted("b", 0))
+    assert not same(one, fitted("c", 1))
+
+
+def test_two_threads_agree_with_one(tmp_path: Path) -> None:
+    """Stated tolerance: .02 bits per byte of validation at every evaluation of a short run."""
+    recipe = Converged(learning_rates=(1e-3,), max_bytes=4_000, evaluate_bytes=1_000)
+    one, two = (
+        transformer(recipe, threads=n).fit(TASK, start=None, folder=tmp_path / str(n), watch=quiet)
+        for n in (1, 2)
+    )
+    for (_, a), (_, b) in zip(one.training.history, two.training.history, strict=True):
+        assert a == pytest.approx(b, abs=0.02)
+
+
+def test_no_text_is_zero_shot(tmp_path: Path, pretrained: Fitted[State]) -> None:
+    learner, start = transformer(), pretrained.state
+    task = Task(text=Documents.from_list([]), validation=TASK.validation, seed=0)
+    fitted = learner.fit(task, start=start, folder=tmp_path / "b", watch=quiet)
+    assert same(fitted.state, start)
+    assert fitted.training.bytes_seen == 0
+    with pytest.raises(CorpusError, match="no text"):
+        learner.fit(task, start=None, folder=tmp_path / "c", watch=quiet)
+
+
+def test_one_byte_can_be_learned(tmp_path: Path) -> None:
+    task = Task(text=Documents.from_list([b"a"]), validation=TASK.validation, seed=0)
+    recipe = Converged(learning_rates=(1e-3,), max_bytes=200, evaluate_bytes=50)
+    fitted = transformer(recipe).fit(task, start=None, folder=tmp_path, watch=quiet)
+    assert 0 < fitted.training.bytes_seen <= 200
+
+
+def test_fine_tuning_leaves_the_start_alone(tmp_path: Path, pretrained: Fitted[State]) -> None:
+    start = pretrained.state
+    before = {name: tensor.clone() for name, tensor in start.items()}
+    transformer().fit(TASK, start=start, folder=tmp_path / "b", watch=quiet)
+    assert same(start, before)
+
+
+def test_a_state_survives_the_disk_and_damage_is_told(
+    tmp_path: Path, pretrained: Fitted[State]
+) -> None:
+    learner, state = transformer(), pretrained.state
+    learner.save(state, tmp_path / "state")
+    assert same(learner.load(tmp_path / "state"), state)
+    other = Transformer(
+        TransformerSettings(shape=Shape(layers=2, width=16, heads=2, feed_forward=32, context=24)),
+        Numerics(),
+    )
+    with pytest.raises(StoreError, match="another shape"):
+        other.load(tmp_path / "state")
+    (tmp_path / "state" / "model.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(StoreError, match="damaged"):
+        learner.load(tmp_path / "state")
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    learner = transformer()
+    learner.fit(TASK, start=None, folder=tmp_path, watch=quiet)
+    other = Task(text=story(9), validation=TASK.validation, seed=0)
+    with pytest.raises(StoreError, match="another run"):
+        learner.fit(other, start=None, folder=tmp_path, watch=quiet)
+
+
+def test_progress_grows_and_stays_within_what_was_expected(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    transformer().fit(TASK, start=None, folder=tmp_path, watch=seen.append)
+    counts = [progress.bytes_seen for progress in seen]
+    assert counts == sorted(counts)
+    assert all(progress.bytes_seen <= progress.expected_bytes for progress in seen)
+
+
+def test_training_that_explodes_is_told(tmp_path: Path, pretrained: Fitted[State]) -> None:
+    start = {name: tensor.clone() for name, tensor in pretrained.state.items()}
+    start["model.norm.weight"][0] = torch.nan
+    with pytest.raises(RunFailedError, match="step 0"):
+        transformer().fit(TASK, start=start, folder=tmp_path / "b", watch=quiet)

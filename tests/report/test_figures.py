@@ -1,0 +1,126 @@
+"""Figures: well-formed, titled, within their frame, labels apart, no invented line."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.figures import HEIGHT, INKS, WIDTH, Scale, draw, marker, spread, ticks
+
+SVG = "{http://www.w3.org/2000/svg}"
+LOG = Axis(title="D_F, bytes", kind="log", low=1e3, high=1e6)
+LOSS = Axis(title="bits per byte", kind="log", low=1.0, high=8.0, unit="number")
+SIGNED = Axis(title="D_T", kind="signed_log", low=-1e5, high=1e6, linear=1e3)
+
+
+def chart(*series: Series, x: Axis = LOG, y: Axis = LOSS, labels: str = "left") -> Chart:
+    return Chart(
+        name="c", title="<t> & 'q'", description="d\x00", x=x, y=y, series=series, labels=labels
+    )
+
+
+def parsed(figure: Chart) -> ElementTree.Element:
+    return ElementTree.fromstring(draw(figure))
+
+
+def test_a_figure_is_named_and_described_for_screen_readers():
+    root = parsed(chart())
+    assert root.get("role") == "img"
+    ids = root.get("aria-labelledby").split()
+    texts = {e.get("id"): e.text for e in root if e.tag in (f"{SVG}title", f"{SVG}desc")}
+    assert [texts[i] for i in ids] == ["<t> & 'q'", "d\ufffd"]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Dot,
+            x=st.one_of(st.just(0.0), st.floats(1e3, 1e6)),
+            y=st.floats(1, 8),
+            reach=st.one_of(st.none(), st.floats(1e3, 1e6)),
+            bound=st.sampled_from(["", "at_least", "at_most"]),
+            note=st.text(max_size=20),
+        ),
+        max_size=5,
+    ),
+    st.text(max_size=60),
+)
+def test_any_dots_and_names_give_well_formed_xml_within_the_frame(dots, name):
+    zero = Axis(title="x", kind="log", low=1e3, high=1e6, zero=True)
+    series = Series(name=name, ink=3, dots=tuple(sorted(dots, key=lambda d: d.x)))
+    root = parsed(chart(series, x=zero))
+    for line in root.iter(f"{SVG}line"):
+        for key, most in (("x1", WIDTH), ("x2", WIDTH), ("y1", HEIGHT), ("y2", HEIGHT)):
+            assert -1 <= float(line.get(key)) <= most + 1
+
+
+@given(st.lists(st.floats(0, 300), max_size=15), st.floats(5, 20))
+def test_labels_are_apart_and_in_order(wanted, gap):
+    places = spread(wanted, gap, 0, 300)
+    assert all(-1e-6 <= place <= 300 + 1e-6 for place in places)
+    ordered = sorted(zip(wanted, places, strict=True), key=lambda pair: pair[1])
+    assert [w for w, _ in ordered] == sorted(wanted)
+    for (_, above), (_, below) in itertools.pairwise(ordered):
+        assert below - above >= gap - 1e-6
+
+
+def test_labels_that_have_room_stay_where_they_are():
+    assert spread([10, 100, 50], 12, 0, 300) == [10, 100, 50]
+
+
+@given(st.floats(-1e5, 1e6), st.floats(-1e5, 1e6))
+def test_scales_keep_order_through_zero(a, b):
+    scale = Scale(SIGNED, 300, 0)
+    assert (scale(a) > scale(b)) <= (a < b)
+    assert (scale(a) >= scale(b)) >= (a < b)
+
+
+def test_zero_has_a_place_of_its_own_left_of_a_break():
+    scale = Scale(Axis(title="", kind="log", low=1e3, high=1e6, zero=True), 0, 400)
+    assert scale(0) == 0
+    assert scale(1e3) > 30
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        LOG,
+        LOSS,
+        SIGNED,
+        Axis(title="", kind="log", low=1.80, high=1.93, unit="number"),
+        Axis(title="", kind="log", low=9e5, high=1.1e6),
+        Axis(title="", kind="log", low=5.0, high=5.0),
+        Axis(title="", kind="signed_log", low=-1.2, high=1.2, linear=1.0),
+    ],
+)
+def test_there_are_some_ticks_and_not_too_many(axis):
+    values = ticks(axis, 6)
+    assert 1 <= len(values) <= 8
+    assert values == sorted(set(values))
+
+
+def test_no_line_leads_to_a_bound_in_a_figure_of_transfer():
+    dots = (Dot(x=1e3, y=3e3, bound="at_most"), Dot(x=1e4, y=4e3), Dot(x=1e5, y=5e3))
+    drawn = draw(chart(Series(name="en", ink=1, dots=dots), y=SIGNED, labels="right"))
+    path = re.search(r'class="joined ink-1" d="([^"]*)"', drawn)[1]
+    assert path.count("M") + path.count("L") == 2
+
+
+def test_a_step_ends_at_d_e_and_a_bound_at_the_edge():
+    dots = (Dot(x=1e3, y=3.0, reach=1e5), Dot(x=1e4, y=2.0, reach=1e6, bound="at_least"))
+    root = parsed(chart(Series(name="en", ink=1, dots=dots)))
+    steps = [e for e in root.iter(f"{SVG}line") if e.get("class").startswith("step")]
+    ends = [float(step.get("x2")) for step in steps]
+    right = max(float(e.get("x2")) for e in root.iter(f"{SVG}line") if "axis" in e.get("class"))
+    assert ends[0] < right == ends[1]
+
+
+def test_sources_with_one_colour_differ_in_shape():
+    kinds = {((ink - 1) % INKS, marker(ink, 0, 0)) for ink in range(1, 25)}
+    assert len(kinds) == 24

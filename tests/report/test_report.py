@@ -1,0 +1,133 @@
+"""What the report says, as data: its order, its answer, its figures and its reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.report import build_report
+from bytetransfer.report.charts import curve_charts, seed_means
+from bytetransfer.report.view import make_view
+from bytetransfer.report.wording import bare
+from bytetransfer.transfer.estimate import Estimates, Refusal, estimate_transfer
+
+ORDER = ["answer", "curves", "transfer", "trust", "repeat"]
+
+
+@pytest.fixture(scope="module")
+def report(measurements, estimates, study):
+    return build_report(measurements, estimates, study)
+
+
+def section(report, name):
+    return next(part for part in report.sections if part.name == name)
+
+
+def texts(table):
+    return [[bare(cell.text) for cell in row] for row in table.rows]
+
+
+def test_it_opens_on_the_answer(report):
+    assert [part.name for part in report.sections] == ORDER
+    answers = section(report, "answer").answers
+    assert [bare(answer.target) for answer in answers] == ["Spanish", "Finnish"]
+    learner, text = answers[0].sentences[1]
+    assert bare(learner) == "transformer/nano"
+    assert bare(text).startswith("Portuguese pretraining is worth")
+    assert "The least of 5 sources: nonsense makes no measurable difference" in bare(text)
+
+
+def test_the_open_matrix_has_every_source_and_target_in_the_study_order(report, study):
+    table = section(report, "answer").tables[0]
+    assert table.is_open
+    assert table.is_matrix
+    assert [row[0].value for row in table.rows] == study["sources"]
+    assert [bare(c.title) for c in table.columns] == ["source", "Spanish", "Finnish"]
+    assert all(len(row) == 3 for row in table.rows)
+    assert any(cell.shade < 0 for row in table.rows for cell in row)
+
+
+def test_cells_of_one_nominal_size_stand_in_one_matrix(measurements, estimates):
+    view = make_view(measurements, estimates)
+    learner = view.learners[1]
+    actual = {row.finetune_bytes for row in view.rows_at(learner, 10_000)}
+    assert actual == {9_999}  # seeds differ by a byte or two
+    assert view.sizes(learner) == [0, 10_000, 30_000, 100_000]
+
+
+def test_bounds_are_marked_as_bounds(report, estimates):
+    table = section(report, "transfer").tables[0]
+    titles = [column.title for column in table.columns]
+    marked = [row[titles.index("D_E")] for row in texts(table)]
+    censored = sum(row.status != "inside" for row in estimates.rows)
+    assert censored > 0
+    assert sum(text.startswith("≤") for text in marked) == censored
+
+
+def test_every_target_and_learner_has_its_curve_and_axes_are_shared(report):
+    charts = section(report, "curves").figures
+    assert len(charts) == 4
+    assert charts[0].x == charts[1].x
+    assert charts[0].y == charts[1].y
+    assert len({chart.name for chart in charts}) == 4
+
+
+def test_steps_of_the_figure_end_on_the_curve_that_is_drawn(measurements, estimates):
+    view = make_view(measurements, estimates)
+    chart = curve_charts(view, "fi")[0]
+    curve = next(series for series in chart.series if series.style == "curve")
+    for series in chart.series:
+        for dot in series.dots:
+            if dot.reach is None or dot.bound:
+                continue
+            near = min(curve.dots, key=lambda point: abs(point.x / dot.reach - 1))
+            assert near.y == pytest.approx(dot.y, rel=0.04)
+
+
+def test_the_mean_of_the_seeds_is_the_one_d_e_is_read_from():
+    rows = [
+        Measurement(
+            source=SCRATCH, target="x", target_bytes=999 + s, nominal_bytes=1000, seed=s,
+            bits_per_byte=loss,
+        )
+        for s, loss in ((0, 1.0), (1, 4.0))
+    ]  # fmt: skip
+    assert seed_means(rows) == [(999.5, pytest.approx(2.0))]
+
+
+def test_flags_reach_the_reader(report):
+    flags = next(t for t in section(report, "trust").tables if t.name == "flags")
+    assert {row[-1] for row in texts(flags)} == {"not converged", "below surface"}
+
+
+def test_a_report_of_refusals_alone_says_why(measurements):
+    scratch = Measurements([row for row in measurements if row.source == SCRATCH])
+    refusal = Refusal(
+        source="en", target="fi", learner="ngram", regime="exact", pretrain_bytes=1,
+        finetune_bytes=10_000, reason="no seed is common to both arms",
+    )  # fmt: skip
+    report = build_report(scratch, Estimates((), (refusal,)))
+    reasons = section(report, "answer").tables[0]
+    assert texts(reasons) == [["en", "fi", "ngram", "10 kB", "no seed is common to both arms"]]
+    assert len(section(report, "curves").figures) == 4
+
+
+def test_a_report_of_nothing_is_still_a_report():
+    report = build_report(Measurements([]), Estimates(()))
+    assert [part.name for part in report.sections] == ORDER
+    assert "0 sources" in report.subtitle
+
+
+def test_rows_from_a_table_without_learner_seed_or_study_do(make_estimate):
+    rows = [
+        Measurement(source=SCRATCH, target="fi", target_bytes=size, bits_per_byte=loss)
+        for size, loss in ((1_000, 4.0), (10_000, 2.0), (100_000, 1.0))
+    ]
+    rows.append(Measurement(source="et", target="fi", target_bytes=1_000, bits_per_byte=2.0))
+    measurements = Measurements(rows)
+    report = build_report(measurements, estimate_transfer(measurements))
+    (answer,) = section(report, "answer").answers
+    assert bare(answer.sentences[0][1]) == (
+        "et pretraining is worth 9 kB of fi when you have 1 kB."
+    )
+    assert "There are no intervals" in section(report, "answer").text[1]

@@ -1,0 +1,91 @@
+import msgspec
+import pytest
+
+from bytetransfer.identity import canonical_json
+from bytetransfer.learners.ngram import NgramSettings
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.settings import (
+    Converged,
+    Paper,
+    TransformerSettings,
+    preset,
+)
+from bytetransfer.run import Loss, Result, Run, Sample
+
+
+def neural(make, recipe=None):
+    return make.run(
+        kind="finetune",
+        settings=preset("nano", recipe=recipe),
+        parent="p" * 32,
+        chosen_by="c" * 32,
+        numerics=Numerics(),
+    )
+
+
+@pytest.mark.parametrize("recipe", [Converged(), Paper()])
+def test_a_run_and_back_is_the_same_run_with_the_same_key(make, recipe):
+    for run in (make.run(), neural(make, recipe), make.run(sample=None)):
+        again = msgspec.json.decode(canonical_json(run), type=Run)
+        assert again == run
+        assert again.key == run.key
+
+
+def variants(value):
+    """The value of a field, changed."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return 2 * value or 1
+    if isinstance(value, float):
+        return value / 2
+    if isinstance(value, tuple):
+        return (*value, 10_000)
+    others = {"fp32": "bf16", "cpu": "cuda", "matmul": "sdpa", "near": "far", "finetune": "scratch"}
+    return others.get(value, f"{value}x")
+
+
+def changed(struct):
+    """The struct with each field changed in turn, however deep, with the field's name."""
+    for name in struct.__struct_fields__:
+        value = getattr(struct, name)
+        if isinstance(value, msgspec.Struct):
+            inner = list(changed(value))
+        elif name == "windows_cross_documents":  # has one value only
+            continue
+        else:
+            inner = [("", variants(value))]
+        for field, new in inner:
+            yield f"{name}.{field}", msgspec.structs.replace(struct, **{name: new})
+
+
+@pytest.mark.parametrize("recipe", [Converged(), Paper()])
+def test_everything_in_a_run_is_part_of_its_key(make, recipe):
+    run = neural(make, recipe)
+    keys = {name: other.key for name, other in changed(run)}
+    assert len(keys) > 25
+    assert len({run.key, *keys.values()}) == len(keys) + 1
+
+
+def test_an_absent_part_is_part_of_the_key_as_well(make):
+    runs = [make.run(), make.run(sample=None), make.run(parent="p"), make.run(chosen_by="p")]
+    assert len({run.key for run in runs}) == len(runs)
+
+
+def test_a_run_needs_its_parent_and_the_run_that_chose_for_it(make):
+    assert make.run().needs == ()
+    assert neural(make).needs == ("p" * 32, "c" * 32)
+
+
+def test_where_and_when_a_run_is_done_has_no_place_in_it(make):
+    names = {*Run.__struct_fields__, *Sample.__struct_fields__, *NgramSettings.__struct_fields__}
+    names |= {*TransformerSettings.__struct_fields__, *Numerics.__struct_fields__}
+    names |= {*Result.__struct_fields__, *Loss.__struct_fields__}
+    for word in ("path", "folder", "file", "host", "machine", "time", "seconds", "date", "engine"):
+        assert not [name for name in names if word in name]
+
+
+def test_unknown_fields_are_refused(make):
+    written = canonical_json(make.run()).replace('"seed"', '"extra":1,"seed"')
+    with pytest.raises(msgspec.ValidationError, match="extra"):
+        msgspec.json.decode(written, type=Run)

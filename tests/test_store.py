@@ -1,0 +1,294 @@
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from bytetransfer.corpus.corpus import Splits
+from bytetransfer.corpus.prepare import prepare
+from bytetransfer.errors import StoreError
+from bytetransfer.store import RunProgress, Store
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def refuse(number: int):
+    def refusing(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refusing
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_and_its_result_come_back(make, store):
+    run = make.run()
+    assert (store.result(run.key), store.is_done(run.key), store.requested()) == (None, False, [])
+    store.request(run)
+    assert (store.run(run.key), store.requested()) == (run, [run.key])
+    assert not store.is_done(run.key)
+    store.finish(make.result(run), make.environment)
+    assert store.is_done(run.key)
+    assert store.result(run.key) == make.result(run)
+    assert store.environment(run.key) == make.environment
+
+
+def test_a_request_is_written_once(make, store):
+    run = make.run()
+    store.request(run)
+    before = (store.run_folder(run.key) / "run.json").stat().st_mtime_ns
+    store.request(run)
+    assert (store.run_folder(run.key) / "run.json").stat().st_mtime_ns == before
+
+
+def test_finishing_clears_what_only_a_try_needs(make, store):
+    run = make.run()
+    store.request(run)
+    store.fail(run.key, "out of luck")
+    store.work_folder(run.key).mkdir()
+    (store.work_folder(run.key) / "checkpoint").write_text("")
+    store.show_progress(run.key, progress())
+    assert store.failure(run.key) == "out of luck"
+    store.finish(make.result(run), make.environment)
+    assert sorted(files(store.run_folder(run.key))) == [
+        "environment.json",
+        "result.json",
+        "run.json",
+    ]
+    assert (store.failure(run.key), store.progress(run.key)) == (None, None)
+
+
+def progress() -> RunProgress:
+    return RunProgress(
+        bytes_seen=10, expected_bytes=100, bits_per_byte=None, started=1.0, updated=2.0
+    )
+
+
+def test_the_result_is_written_last(make, store, monkeypatch):
+    run = make.run()
+    store.request(run)
+    written = []
+    rename = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda path, to: (written.append(Path(to).name), rename(path, to))[1]
+    )
+    store.finish(make.result(run), make.environment)
+    assert written == ["environment.json", "result.json"]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission")],
+)
+def test_a_disk_that_takes_nothing_leaves_nothing_half_written(
+    make, store, monkeypatch, number, message
+):
+    run = make.run()
+    store.request(run)
+    before = files(store.root)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse(number))
+        for write in (
+            lambda: store.finish(make.result(run), make.environment),
+            lambda: store.request(make.run(seed=1)),
+            lambda: store.fail(run.key, "why"),
+            lambda: store.show_progress(run.key, progress()),
+        ):
+            with pytest.raises(StoreError, match=message) as caught:
+                write()
+            assert str(store.root) in caught.value.where
+    assert files(store.root) == before
+    assert not store.is_done(run.key)
+    assert store.requested() == [run.key]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder")
+def test_a_read_only_store_is_named(make, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="no permission"):
+        Store(tmp_path / "store").request(make.run())
+
+
+DAMAGED = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"key": 5}', b'{"learner": "ngram"}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("name", ["result.json", "run.json", "progress.json", "environment.json"])
+def test_a_damaged_file_is_named_with_what_to_do(make, store, name, content):
+    run = make.run()
+    make.finish(store, run)
+    store.show_progress(run.key, progress())
+    path = store.run_folder(run.key) / name
+    path.write_bytes(content)
+    read = {
+        "result.json": store.result,
+        "run.json": store.run,
+        "progress.json": store.progress,
+        "environment.json": store.environment,
+    }[name]
+    with pytest.raises(StoreError, match=r"the file is damaged .*; delete") as caught:
+        read(run.key)
+    assert caught.value.where == str(path)
+
+
+def test_a_truncated_result_is_damaged(make, store):
+    run = make.run()
+    make.finish(store, run)
+    path = store.run_folder(run.key) / "result.json"
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StoreError, match="the file is damaged"):
+            store.result(run.key)
+
+
+def test_settings_without_meaning_are_damage_too(make, store):
+    run = make.run()
+    store.request(run)
+    path = store.run_folder(run.key) / "run.json"
+    path.write_text(path.read_text().replace('"order":7', '"order":99'))
+    with pytest.raises(StoreError, match="is no order of the n-gram learner") as caught:
+        store.run(run.key)
+    assert caught.value.where == str(path)
+
+
+def test_a_file_of_another_run_is_refused(make, store):
+    one, other = make.run(), make.run(seed=1)
+    for run in (one, other):
+        make.finish(store, run)
+    for name in ("run.json", "result.json"):
+        content = (store.run_folder(other.key) / name).read_bytes()
+        (store.run_folder(one.key) / name).write_bytes(content)
+    with pytest.raises(StoreError, match="not the request of this run"):
+        store.run(one.key)
+    with pytest.raises(StoreError, match="the result of another run"):
+        store.result(one.key)
+    with pytest.raises(StoreError, match="no request of this run"):
+        store.run("0" * 32)
+
+
+def test_a_folder_in_place_of_a_file_is_named(make, store):
+    (store.run_folder(make.run().key) / "result.json").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"result\.json: a folder stands where a file is needed"):
+        store.result(make.run().key)
+
+
+def test_a_failure_is_read_whatever_bytes_it_holds(make, store):
+    store.fail("key", "x")
+    (store.run_folder("key") / "failure.txt").write_bytes(b"\xff why")
+    assert (store.failure("key") or "").endswith(" why")
+
+
+# ── corpora ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def folder(store):
+    folder = store.new_corpus_folder("origin")
+    documents = [b"%05d is the number of this document" % number for number in range(400)]
+    prepare([documents], folder, splits=Splits(validation_share=0.2, test_share=0.2))
+    return folder
+
+
+def test_a_prepared_corpus_is_found_by_its_origin_and_by_its_digest(store, folder):
+    assert store.known_corpus("origin") is None
+    corpus = store.adopt_corpus(folder, "origin")
+    assert not folder.exists()
+    assert corpus.folder == store.corpus_folder(corpus.card.digest)
+    for found in (store.known_corpus("origin"), store.corpus(corpus.card.digest)):
+        assert found is not None
+        assert found.card == corpus.card
+    assert store.known_corpus("other") is None
+
+
+def test_two_origins_of_one_text_share_it(store, folder):
+    first = store.adopt_corpus(folder, "origin")
+    again = store.new_corpus_folder("again")
+    prepare([[*first.train, *first.validation, *first.test]], again, splits=first.card.splits)
+    assert store.adopt_corpus(again, "again").folder == first.folder
+    assert not again.exists()
+    assert store.known_corpus("again") is not None
+
+
+def test_a_deleted_corpus_is_not_known_any_more(store, folder):
+    corpus = store.adopt_corpus(folder, "origin")
+    (corpus.folder / "corpus.json").unlink()
+    assert store.known_corpus("origin") is None
+
+
+def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
+    corpus = store.adopt_corpus(folder, "origin")
+    (corpus.folder / "train.bin").write_bytes(b"x")
+    with pytest.raises(StoreError, match=r"train\.bin.*prepare the corpus again"):
+        store.known_corpus("origin")
+
+
+def test_a_damaged_index_is_named(store, folder):
+    store.adopt_corpus(folder, "origin")
+    (store.root / "corpora" / "index" / "origin.json").write_text("{")
+    with pytest.raises(StoreError, match=r"origin\.json: the file is damaged"):
+        store.known_corpus("origin")
+
+
+def test_what_an_earlier_try_left_is_cleared(store):
+    (store.new_corpus_folder("origin")).mkdir()
+    (store.new_corpus_folder("origin")).mkdir()
+
+
+# ── locks ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_second_holder_is_refused_and_told_why(store):
+    with store.lock("study-x", wait=False):
+        with (
+            pytest.raises(StoreError, match="x is at work; wait for it to end or stop it"),
+            store.lock("study-x", wait=False, busy="x is at work"),
+        ):
+            pytest.fail("the lock was given twice")
+        with store.lock("study-y", wait=False):
+            pass
+    with store.lock("study-x", wait=False):
+        pass
+
+
+def test_a_lock_is_freed_when_what_it_guards_fails(store):
+    with pytest.raises(ZeroDivisionError), store.lock("x", wait=False):
+        raise ZeroDivisionError
+    with store.lock("x", wait=False):
+        pass
+
+
+def test_a_lock_dies_with_the_process_that_holds_it(store):
+    code = """
+        import sys, time
+        from pathlib import Path
+        from bytetransfer.store import Store
+        with Store(Path(sys.argv[1])).lock("x", wait=False):
+            print("held", flush=True)
+            time.sleep(60)
+    """
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(store.root)], stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreError, match="in use"), store.lock("x", wait=False):
+            pytest.fail("the lock was given twice")
+        holder.kill()
+    started = time.monotonic()
+    with store.lock("x", wait=True):
+        assert time.monotonic() - started < 5
+
+
+def test_a_lock_on_a_disk_that_takes_nothing_is_refused(store, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", refuse(errno.EROFS))
+    with pytest.raises(StoreError, match="read-only"), store.lock("x", wait=True):
+        pytest.fail("there is no lock")

@@ -1,0 +1,57 @@
+import pytest
+
+from bytetransfer.corpus.sources import FileSource
+from bytetransfer.errors import StudyError
+from bytetransfer.learners.catalog import TransformerOptions
+from bytetransfer.study import CorpusSpec, Group, check_study
+
+
+def test_each_expression_is_parsed_once_in_the_order_of_the_study(make):
+    study = make.study(sources=("en", "cipher(en)"), targets=("fi", "en"))
+    assert list(study.expressions()) == ["en", "cipher(en)", "fi"]
+    assert study.expressions()["cipher(en)"].corpus == "en"
+
+
+def test_a_corpus_must_give_what_its_parts_ask_of_it(make):
+    study = make.study(sources=("en", "cipher(fi)"), targets=("fi", "en"))
+    assert study.needed_bytes() == {"en": 60_000, "cipher(fi)": 50_000, "fi": 60_000}
+    # the far end for pretraining and the near one for fine-tuning must not meet
+    tight = make.study(sources=("en",), targets=("en",), scratch_bytes=(1_000, 53_000))
+    assert tight.needed_bytes() == {"en": 53_000}
+    both = make.study(sources=("en",), targets=("en",), scratch_bytes=(1_000, 10_000))
+    assert both.needed_bytes() == {"en": 53_000}
+    check_study(tight, where="s.toml")
+    with pytest.raises(StudyError, match="add a size of at least 53000"):
+        check_study(
+            make.study(sources=("en",), targets=("en",), scratch_bytes=(1_000, 52_999)),
+            where="s.toml",
+        )
+
+
+def test_a_corpus_is_declared_alone_in_a_group_or_built_in(make):
+    group = Group(corpora=("de", "nb"), files="{corpus}.txt")
+    study = make.study(
+        sources=("de", "nonsense"),
+        targets=("fi",),
+        groups={"bible": group},
+        corpora={"fi": CorpusSpec(text=FileSource(files=("fi.txt",)))},
+    )
+    check_study(study, where="s.toml")
+    assert (study.group_of("nb"), study.group_of("fi")) == ("bible", None)
+    with pytest.raises(StudyError, match=r"no corpus 'en'; declare \[corpora.en\], or use one of"):
+        check_study(make.study(groups={"bible": group}, corpora={}), where="s.toml")
+
+
+def test_a_search_of_the_surface_learner_alone_has_nothing_to_be_equal(make):
+    unequal = TransformerOptions(scratch_learning_rates=(1e-3,))
+    check_study(make.study(learners=("ngram",), transformer=unequal), where="s.toml")
+    with pytest.raises(StudyError, match="both arms must be searched alike, and transformer/nano"):
+        check_study(make.study(transformer=unequal), where="s.toml")
+
+
+@pytest.mark.parametrize("rates", [(1e-3,), (1e-3, 2e-3), (1e-3, 2e-3, 4e-3)])
+def test_arms_searched_alike_may_be_searched_at_other_values(make, rates):
+    options = TransformerOptions(
+        scratch_learning_rates=rates, finetune_learning_rates=tuple(2 * rate for rate in rates)
+    )
+    check_study(make.study(transformer=options), where="s.toml")

@@ -1,0 +1,228 @@
+"""D_E, D_T and their states, from rows of measurements."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bytetransfer.errors import MeasurementError
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+LOSSES = (4.0, 3.0, 2.2, 1.8)
+
+
+def row(source, size, loss, *, seed=0, **others):
+    run = f"{source}-{size}-{seed}"
+    return Measurement(source=source, target="fi", target_bytes=size, bits_per_byte=loss,
+                       seed=seed, run=run, **others)  # fmt: skip
+
+
+def study(tuned, *, size=1_000, seeds=1, noise=0.0, generator=None):
+    """From-scratch runs at all sizes, one fine-tuned cell, with noise if a generator is given."""
+    rows = []
+    for seed in range(seeds):
+        drawn = np.zeros(5) if generator is None else noise * generator.standard_normal(5)
+        pairs = zip(SIZES, LOSSES, drawn[:4], strict=True)
+        rows += [row(SCRATCH, s, loss * math.exp(e), seed=seed) for s, loss, e in pairs]
+        rows.append(row("et", size, tuned * math.exp(drawn[4]), seed=seed, pretrain_bytes=5_000))
+    return rows
+
+
+def blocks_for(rows, *, count=40, seed=0):
+    """Blocks whose totals give each row its loss; differing a little from run to run."""
+    generator = np.random.default_rng(seed)
+    size = generator.integers(500, 1500, count).astype(float)
+    made = {}
+    for one in rows:
+        nats = size * np.exp(0.02 * generator.standard_normal(count))
+        nats *= one.bits_per_byte * math.log(2) * size.sum() / nats.sum()
+        made[one.run] = np.stack([nats, size], axis=1)
+    return made
+
+
+def only(rows, blocks=None, **options):
+    found = estimate_transfer(Measurements(rows, blocks), replicates=100, **options)
+    assert not found.refusals
+    (estimate,) = found.rows
+    return estimate
+
+
+def test_inside_the_range_is_a_number():
+    found = only(study(2.2, size=40_000))
+    assert (found.status, found.upper_open, found.finetune_bytes) == ("inside", False, 40_000)
+    assert found.effective_bytes == pytest.approx(100_000)
+    assert found.transfer_bytes == pytest.approx(60_000)
+    assert found.transfer_fraction == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("tuned", "status", "bound"), [(1.7, "above_range", 1e6),
+                                                        (4.1, "below_range", 1e3)])  # fmt: skip
+def test_outside_the_range_is_a_bound(tuned, status, bound):
+    found = only(study(tuned, seeds=3, noise=0.001, generator=np.random.default_rng(0)))
+    assert (found.status, found.effective_bytes) == (status, bound)
+    assert found.interval == ("low_only" if status == "above_range" else "high_only")
+    assert found.upper_open == (status == "above_range")
+
+
+def test_zero_shot_transfers_all_it_has():
+    found = only(study(3.0, size=0, seeds=2, noise=0.002, generator=np.random.default_rng(1)))
+    assert found.transfer_bytes == found.effective_bytes
+    assert found.transfer_fraction == 1.0 == found.transfer_fraction_low
+
+
+def test_an_untrained_model_is_not_on_the_curve():
+    rows = study(2.2)
+    assert only([*rows, row(SCRATCH, 0, 8.0)]) == only(rows)
+
+
+def test_what_the_interval_covers_is_said():
+    generator = np.random.default_rng(4)
+    three = study(2.5, seeds=3, noise=0.003, generator=generator)
+    one = [r for r in three if r.seed == 0]
+    assert only(three, blocks_for(three)).covers == "seeds and documents"
+    assert only(three).covers == "seeds only (no document blocks)"
+    assert only(one, blocks_for(one)).covers == "documents only (one seed)"
+    bare = only(one)
+    assert bare.covers == "no interval: one seed and no document blocks"
+    assert (bare.interval, bare.effective_low, bare.effective_high) == ("none", None, None)
+    both, documents = only(three, blocks_for(three)), only(one, blocks_for(one))
+    for found in (both, documents):
+        assert found.interval == "two_sided"
+        assert found.effective_low < found.effective_bytes < found.effective_high
+        assert found.transfer_low == found.effective_low - found.finetune_bytes
+
+
+def test_documents_widen_the_interval():
+    rows = study(2.5, seeds=3, noise=0.003, generator=np.random.default_rng(4))
+    alone, with_documents = only(rows), only(rows, blocks_for(rows))
+    assert with_documents.effective_high / with_documents.effective_low > (
+        alone.effective_high / alone.effective_low
+    )
+
+
+def test_blocks_of_one_run_missing_or_other_blocks_mean_no_documents():
+    rows = study(2.5, seeds=3, noise=0.003, generator=np.random.default_rng(4))
+    for run in ("et-1000-1", "scratch-10000-2"):
+        blocks = blocks_for(rows)
+        del blocks[run]
+        assert only(rows, blocks) == only(rows)
+        other = blocks_for(rows)
+        other[run] = other[run] * [1.0, 2.0]
+        assert only(rows, other) == only(rows)
+
+
+def test_only_seeds_common_to_both_arms_count():
+    rows = study(2.5, seeds=3, noise=0.01, generator=np.random.default_rng(6))
+    lacking = [r for r in rows if (r.seed, r.target_bytes, r.source) != (2, 10_000, SCRATCH)]
+    assert only(lacking) == only([r for r in rows if r.seed != 2])
+    assert only(lacking).seeds == 2
+
+
+def test_sizes_that_differ_by_seed_are_averaged_under_their_nominal_size():
+    rows = [replace(r, nominal_bytes=r.target_bytes) for r in study(2.2, seeds=2)]
+    rows = [replace(r, target_bytes=r.target_bytes - 2) if r.seed else r for r in rows]
+    found = only(rows)
+    assert found.finetune_bytes == 999
+    assert found.effective_bytes == pytest.approx(99_999)
+
+
+def test_a_cell_without_a_curve_is_refused_with_the_reason():
+    rows = study(2.5)
+    others = [
+        replace(row("et", 1_000, 2.0), target="es", run="a"),
+        replace(row("et", 1_000, 2.0), regime="paper", run="b"),
+        replace(row("et", 1_000, 2.0), target="sv", run="c"),
+        replace(row(SCRATCH, 1_000, 2.0), target="sv", run="d"),
+        row("ru", 1_000, 2.0, seed=7),
+        row("zh", 1_000, 2.0, test_bytes=5),
+    ]
+    others = [*others, *(replace(r, test_bytes=6) for r in rows[1:2])]
+    found = estimate_transfer(Measurements([rows[0], *rows[2:], *others]))
+    reasons = {(r.source, r.target, r.regime): r.reason for r in found.refusals}
+    assert len(found.rows) + len(found.refusals) == 6
+    assert "no from-scratch run" in reasons["et", "es", ""]
+    assert "no from-scratch run" in reasons["et", "fi", "paper"]
+    assert "at least two sizes" in reasons["et", "sv", ""]
+    assert "no seed" in reasons["ru", "fi", ""]
+    assert "different text" in reasons["zh", "fi", ""]
+    assert len(found.to_rows()) == 6
+
+
+def test_flags_show_where_the_estimate_is_read():
+    rows = [replace(r, not_converged=False, below_surface=False) for r in study(2.2)]
+    assert (only(rows).not_converged, only(rows).below_surface) == (False, False)
+    effective = only(rows).effective_bytes
+    scratch = [r for r in rows if r.source == SCRATCH]
+    below = max(r.target_bytes for r in scratch if r.target_bytes <= effective)
+    above = min(r.target_bytes for r in scratch if r.target_bytes >= effective)
+    for one in rows:
+        flagged = replace(one, not_converged=True, below_surface=None)
+        found = only([flagged, *(r for r in rows if r is not one)])
+        counts = one.source != SCRATCH or one.target_bytes in (below, above)
+        assert (found.not_converged, found.below_surface) == (
+            (True, None) if counts else (False, False)
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 1000), st.randoms(use_true_random=False))
+def test_scaling_bytes_scales_everything_and_order_is_irrelevant(factor, random):
+    rows = study(2.6, seeds=2, noise=0.01, generator=np.random.default_rng(3))
+    scaled = [replace(r, target_bytes=r.target_bytes * factor) for r in rows]
+    random.shuffle(scaled)
+    one, other = only(rows), only([*scaled, scaled[0]])
+    for name in ("effective_bytes", "transfer_bytes", "effective_low", "transfer_high"):
+        assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=1e-6)
+    assert other.transfer_fraction == pytest.approx(one.transfer_fraction, rel=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(1.7, 4.2), st.floats(0.2, 1.8))
+def test_multiplying_all_losses_changes_nothing(tuned, factor):
+    rows = study(tuned, seeds=2, noise=0.01, generator=np.random.default_rng(3))
+    scaled = [replace(r, bits_per_byte=r.bits_per_byte * factor) for r in rows]
+    one, other = only(rows), only(scaled)
+    assert other.status == one.status
+    assert other.effective_bytes == pytest.approx(one.effective_bytes, rel=1e-6)
+
+
+def test_another_cell_does_not_change_an_estimate():
+    rows = study(2.6, seeds=3, noise=0.01, generator=np.random.default_rng(3))
+    more = [row("ru", 1_000, 2.9, seed=seed) for seed in range(3)]
+    found = estimate_transfer(Measurements([*rows, *more]), replicates=100)
+    assert only(rows) in found.rows
+
+
+def test_written_tables_agree_and_keep_their_columns():
+    rows = study(2.6, seeds=3, noise=0.01, generator=np.random.default_rng(3))
+    lost = replace(row("et", 1_000, 2.0), target="es")
+    found = estimate_transfer(Measurements([*rows, lost]), replicates=100)
+    plain = found.to_rows()
+    assert json.loads(found.to_json()) == plain
+    written = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert tuple(written[0]) == COLUMNS == tuple(plain[0])
+    assert float(written[0]["effective_bytes"]) == found.rows[0].effective_bytes
+    assert written[0]["runs"].split() == list(found.rows[0].runs)
+    assert (written[1]["status"], written[1]["effective_bytes"]) == ("refused", "")
+    assert "no from-scratch run" in written[1]["reason"]
+    assert Estimates(()).to_csv() == ",".join(COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize("loss", [0.0, -1.0, math.nan])
+def test_a_loss_that_is_none_names_its_row(loss):
+    with pytest.raises(MeasurementError, match="source et, target fi, 1000 bytes, seed 0"):
+        estimate_transfer(Measurements(study(loss)))
+
+
+def test_a_pretrained_run_from_scratch_is_refused():
+    rows = [*study(2.0), row(SCRATCH, 5, 4.0, pretrain_bytes=3)]
+    with pytest.raises(MeasurementError, match="pretraining"):
+        estimate_transfer(Measurements(rows))

@@ -1,0 +1,132 @@
+"""Intervals hold the truth as often as they say, and are one-sided where the range ends."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bytetransfer.transfer.interval import (
+    CurveNoise,
+    Resampling,
+    interval,
+    pooled_variances,
+    resampled_log_losses,
+)
+
+LOG_SIZES = np.log(6e6) + np.linspace(0, math.log(1e3), 6)
+RESAMPLING = Resampling(replicates=200, seed=3)
+
+
+def power_law(at, *, floor=0.65, alpha=0.35, excess=1.2):
+    return np.log(floor + excess * np.exp(-alpha * (at - LOG_SIZES[0])))
+
+
+def limits_in_log(found):
+    low = -math.inf if found.low is None else math.log(found.low)
+    return low, math.inf if found.high is None else math.log(found.high)
+
+
+def seeds_study(truth, generator, *, seeds, noise=0.005, shared=0.0):
+    drawn = generator.standard_normal((seeds, 7)) * math.sqrt(1 - shared)
+    drawn += math.sqrt(shared) * generator.standard_normal((seeds, 1))
+    scratch = power_law(LOG_SIZES) + noise * drawn[:, :6]
+    return CurveNoise(LOG_SIZES, scratch, RESAMPLING), power_law(truth) + noise * drawn[:, 6]
+
+
+@pytest.mark.parametrize(("seeds", "shared"), [(3, 0.0), (5, 0.0), (3, 0.5)])
+def test_coverage_between_seeds(seeds, shared):
+    generator = np.random.default_rng(seeds)
+    covered, studies = 0, 200
+    for _ in range(studies):
+        truth = generator.uniform(LOG_SIZES[0], LOG_SIZES[-1])
+        curve, tuned = seeds_study(truth, generator, seeds=seeds, shared=shared)
+        low, high = limits_in_log(interval(curve, tuned, None))
+        covered += low <= truth <= high
+    # Nominal 95 %; three standard deviations of 200 studies are 4.6 %.
+    assert 0.90 <= covered / studies <= 1.0
+
+
+def test_coverage_of_document_sampling_with_one_seed():
+    generator = np.random.default_rng(0)
+    blocks, covered, studies = 60, 0, 150
+    size = np.full(blocks, 1000.0)
+    weights = RESAMPLING.block_weights(blocks)
+    for _ in range(studies):
+        truth = generator.uniform(LOG_SIZES[0], LOG_SIZES[-1])
+        losses = power_law(np.append(LOG_SIZES, truth))
+        easy = 0.3 * generator.standard_normal(blocks)  # common to both arms: cancels
+        own = 0.005 * math.sqrt(blocks) * generator.standard_normal((7, blocks))
+        nats = 1000 * np.exp(losses[:, None] + easy + own)[None]
+        resampled = resampled_log_losses(weights, nats, size)
+        measured = np.log(nats.sum(axis=2) / size.sum())
+        curve = CurveNoise(LOG_SIZES, measured[:, :6], RESAMPLING, resampled[:, :6], blocks)
+        low, high = limits_in_log(interval(curve, measured[:, 6], resampled[:, 6]))
+        covered += low <= truth <= high
+    assert 0.895 <= covered / studies <= 0.995
+
+
+def test_what_blocks_have_in_common_cancels():
+    generator = np.random.default_rng(1)
+    size = np.full(50, 1000.0)
+    easy = np.exp(0.5 * generator.standard_normal(50))
+    truth = LOG_SIZES[2]
+    nats = 1000 * np.exp(power_law(np.append(LOG_SIZES, truth)))[None, :, None] * easy
+    resampled = resampled_log_losses(RESAMPLING.block_weights(50), nats, size)
+    measured = np.log(nats.sum(axis=2) / size.sum())
+    curve = CurveNoise(LOG_SIZES, measured[:, :6], RESAMPLING, resampled[:, :6], 50)
+    low, high = limits_in_log(interval(curve, measured[:, 6], resampled[:, 6]))
+    assert high - low < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("shift", "low_is_open", "high_is_open"), [(-0.4, False, True), (0.4, True, False)]
+)
+def test_beyond_the_range_one_side_is_open(shift, low_is_open, high_is_open):
+    end = LOG_SIZES[-1] if shift < 0 else LOG_SIZES[0]
+    curve, tuned = seeds_study(end, np.random.default_rng(5), seeds=3)
+    found = interval(curve, tuned + shift, None)
+    assert (found.low is None, found.high is None) == (low_is_open, high_is_open)
+    limit = found.low if high_is_open else found.high
+    assert math.log(limit) == pytest.approx(end)
+
+
+def test_a_plateau_at_the_end_is_open_above():
+    losses = power_law(LOG_SIZES)
+    losses[-2:] = losses[-3]
+    curve = CurveNoise(LOG_SIZES, losses + 0.001 * np.eye(3, 6), RESAMPLING)
+    found = interval(curve, np.full(3, losses[-1]), None)
+    assert found.high is None
+    assert math.log(found.low) < LOG_SIZES[-3]
+
+
+def test_a_higher_level_is_wider_and_the_same_seed_gives_the_same():
+    curve, tuned = seeds_study(LOG_SIZES[2], np.random.default_rng(2), seeds=3)
+    narrow, wide = (limits_in_log(interval(curve, tuned, None, level=v)) for v in (0.8, 0.95))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    again = CurveNoise(LOG_SIZES, curve.log_losses, Resampling(replicates=200, seed=3))
+    assert limits_in_log(interval(again, tuned, None)) == wide
+
+
+def test_nothing_to_resample_and_levels_that_are_none_are_refused():
+    curve = CurveNoise(LOG_SIZES, power_law(LOG_SIZES)[None], RESAMPLING)
+    with pytest.raises(ValueError, match="nothing to resample"):
+        interval(curve, np.array([0.1]), None)
+    with pytest.raises(ValueError, match="level"):
+        interval(curve, np.array([0.1]), None, level=95)
+
+
+def test_seed_weights_have_the_variance_of_a_mean():
+    deviations = np.array([0.3, -0.5, 0.2])
+    spread = (Resampling(replicates=20_000).seed_weights(3) @ deviations).var()
+    assert spread == pytest.approx(deviations.var(ddof=1) / 3, rel=0.05)
+
+
+def test_variances_that_differ_by_more_than_chance_are_not_pooled():
+    alike, many = pooled_variances(np.array([1.0, 1.2, 0.9, 1.1]), 4)
+    assert np.all(alike == alike[0])
+    assert many == 16
+    apart, few = pooled_variances(np.array([1.0, 1e4, 1e-2, 1e3]), 4)
+    assert apart.max() / apart.min() > 1e4
+    assert few < 8
+    same, _ = pooled_variances(np.zeros(3), 2)
+    assert np.all(same == 0)
