@@ -94,7 +94,7 @@ def test_structs_are_written_as_msgspec_writes_them():
         Tagged(),
         NgramSettings(),
         Converged(),
-        Sample(corpus="", nominal_bytes=1, end="near"),
+        Sample(corpus="", nominal_bytes=1, end="near", content_of=None),
     ):
         assert plain(value) == msgspec.json.decode(msgspec.json.encode(value))
     assert plain(Tagged()) == {"kind": "odd", "parts": [1, 2]}
@@ -137,7 +137,7 @@ def golden_runs() -> dict[str, Run]:
         search_stop=2e-4,
     )
     common = {"seed": 3, "held_out": CORPUS, "format": RUN_FORMAT}
-    sample = Sample(corpus=CORPUS, nominal_bytes=10_000, end="near")
+    sample = Sample(corpus=CORPUS, nominal_bytes=10_000, end="near", content_of=None)
     return {
         "ngram": Run(kind="scratch", settings=ngram, sample=sample, **common),
         "converged": Run(

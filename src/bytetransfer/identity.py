@@ -7,6 +7,7 @@ of unknown classes have none and are refused rather than guessed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -52,11 +53,17 @@ def _plain_struct(value: msgspec.Struct) -> dict[str, object]:
     """As msgspec writes it, field by field: `to_builtins` would take a set for a list."""
     config = value.__struct_config__
     written = {} if config.tag_field is None else {config.tag_field: plain(config.tag)}
-    for field in msgspec.structs.fields(value):
+    for field in _fields(type(value)):
         item = getattr(value, field.name)
         if not (config.omit_defaults and item == field.default):
             written[field.encode_name] = plain(item)
     return written
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    # msgspec reads the annotations anew each time, which takes longer than all the rest of a digest
+    return msgspec.structs.fields(kind)
 
 
 def canonical_json(value: object) -> str:

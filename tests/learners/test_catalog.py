@@ -190,3 +190,10 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_part(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(ModuleNotFoundError, match="typo"):
         make_learner(settings_of(), Numerics())
+
+
+def test_the_published_recipe_replaces_no_bytes():
+    settings = settings_for(
+        "transformer/paper", "paper", "scratch", TransformerOptions(), is_largest=False
+    )
+    assert settings.noise == 0.0

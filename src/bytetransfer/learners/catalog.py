@@ -124,7 +124,8 @@ def settings_for(
     batch = options.batch or base.batch
     if regime == "paper":
         epochs = 3 if is_largest or arm == "pretrain" else 10
-        return msgspec.structs.replace(base, recipe=Paper(epochs=epochs), batch=batch)
+        recipe = Paper(epochs=epochs)
+        return msgspec.structs.replace(base, recipe=recipe, batch=batch, noise=0.0)
     assert isinstance(base.recipe, Converged)
     rates = {
         "pretrain": (options.pretrain_learning_rate or max(base.recipe.learning_rates),),
@@ -132,13 +133,13 @@ def settings_for(
         "finetune": options.finetune_learning_rates or base.recipe.learning_rates,
     }
     most = options.most_pretrain_bytes if arm == "pretrain" else options.most_bytes
-    recipe = msgspec.structs.replace(
+    converged = msgspec.structs.replace(
         base.recipe,
         learning_rates=rates[arm],
         patience=options.patience or base.recipe.patience,
         max_bytes=most or base.recipe.max_bytes,
     )
-    return msgspec.structs.replace(base, recipe=recipe, batch=batch)
+    return msgspec.structs.replace(base, recipe=converged, batch=batch)
 
 
 def has_search(settings: Settings) -> bool:
