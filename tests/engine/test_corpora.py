@@ -1,5 +1,6 @@
 import gzip
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -141,8 +142,9 @@ def test_what_is_wrong_with_a_text_is_said_with_its_name(study, tmp_path, store)
 
 
 def test_a_part_that_is_not_installed_is_no_fault_of_the_text(make, tmp_path, store, monkeypatch):
-    def missing(*_: object) -> None:
+    def missing(*_: object) -> Iterator[list[bytes]]:
         raise MissingExtraError("datasets", extra="hub")
+        yield []  # as the real one, it reads when it is asked for the first batch
 
     monkeypatch.setattr(corpora, "read_source", missing)
     spec = CorpusSpec(text=HubSource(dataset="text", data_files=()))
