@@ -14,7 +14,7 @@ def test_each_expression_is_parsed_once_in_the_order_of_the_study(make):
 
 def test_a_corpus_must_give_what_its_parts_ask_of_it(make):
     study = make.study(sources=("en", "cipher(fi)"), targets=("fi", "en"))
-    assert study.needed_bytes() == {"en": 60_000, "cipher(fi)": 50_000, "fi": 60_000}
+    assert study.needed_bytes() == {"en": 60_000, "cipher(fi)": 53_000, "fi": 60_000}
     # the far end for pretraining and the near one for fine-tuning must not meet
     tight = make.study(sources=("en",), targets=("en",), scratch_bytes=(1_000, 53_000))
     assert tight.needed_bytes() == {"en": 53_000}
@@ -55,3 +55,10 @@ def test_arms_searched_alike_may_be_searched_at_other_values(make, rates):
         scratch_learning_rates=rates, finetune_learning_rates=tuple(2 * rate for rate in rates)
     )
     check_study(make.study(transformer=options), where="s.toml")
+
+
+def test_a_transform_into_another_script_is_sized_by_what_it_says(make):
+    study = make.study(sources=("en", 'cipher(ru, script="Latn")'), targets=("fi",))
+    assert study.sized_by('cipher(ru, script="Latn")') == "ru"
+    assert "ru" in study.expressions()
+    assert study.needed_bytes()["ru"] == study.pretrain_bytes

@@ -130,11 +130,14 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     def needed_bytes(self) -> dict[str, int]:
         """Training bytes each corpus that sizes are counted in must be able to give."""
         needs: dict[str, int] = {}
+        targets = {parse_transform(name).corpus for name in self.targets}
         for name in (*self.sources, *self.targets):
             as_source = self.pretrain_bytes if name in self.sources else 0
             as_target = max(self.scratch_bytes) if name in self.targets else 0
-            # a target that is its own source pretrains on text disjoint from its fine-tuning text
-            both = as_source + max(self.finetune_bytes) if as_source and as_target else 0
+            # a target that is its own source, plain or transformed, pretrains on text that says
+            # nothing its fine-tuning text says
+            own = as_source and parse_transform(name).corpus in targets
+            both = as_source + max(self.finetune_bytes) if own else 0
             content = self.sized_by(name)
             needs[content] = max(as_source, as_target, both, needs.get(content, 0))
         return needs

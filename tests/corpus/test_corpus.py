@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from bytetransfer.corpus import permutation
 from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.corpus.documents import Documents
-from bytetransfer.corpus.permutation import permutation_keys, sample_documents
-from bytetransfer.corpus.prepare import prepare
+from bytetransfer.corpus.permutation import (
+    cut_to_characters,
+    permutation_keys,
+    sample_documents,
+)
+from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.errors import CorpusError, StoreError
 
 WORDS = st.text(st.sampled_from("aé語🙂 "), min_size=1, max_size=12)
@@ -190,3 +194,31 @@ def test_text_stays_on_disk_until_asked_for(corpus):
     with pytest.raises(ValueError, match="read-only"):
         corpus.train.text[0] = 0
     assert os.path.getsize(corpus.folder / "train.bin") == len(corpus.train.text)  # noqa: PTH202
+
+
+@given(items=DOCUMENTS, data=st.data())
+def test_a_cut_to_characters_keeps_so_many_of_them_from_its_end(items, data):
+    documents = Documents.from_list(items)
+    text = b"".join(items).decode()
+    count = data.draw(st.integers(0, len(text)))
+    near = cut_to_characters(documents, count, far=False)
+    far = cut_to_characters(documents, count, far=True)
+    assert joined(near).decode() == text[:count]
+    assert joined(far).decode() == text[len(text) - count :]
+
+
+def test_another_script_is_sized_by_content(corpus, tmp_path):
+    """A sample of a letter-for-letter transform holds what the sample of the original says."""
+    one_to_one = str.maketrans("0123456789 é", "абвгдежзиқ_語")
+    moved = derive(corpus, lambda d: d.decode().translate(one_to_one).encode(), tmp_path / "moved")
+    for end in ("near", "far"):
+        content = corpus.sample(5000, seed=3, end=end)
+        count = len(joined(content).decode())
+        found = moved.sample_characters(count, seed=3, end=end)
+        assert joined(found).decode() == joined(content).decode().translate(one_to_one)
+        assert found.total_bytes > content.total_bytes
+
+
+def test_more_characters_than_there_are_are_refused(corpus):
+    with pytest.raises(CorpusError, match="characters"):
+        corpus.sample_characters(10**9, seed=0)

@@ -92,6 +92,8 @@ def cut_to_characters(documents: Documents, characters: int, *, far: bool) -> Do
     starts = np.flatnonzero((documents.text & 0xC0) != 0x80)
     if characters >= len(starts):
         return documents
+    if characters == 0:
+        return Documents(documents.text[:0], documents.ends[:0])
     if far:
         cut = int(starts[len(starts) - characters])
         ends = documents.ends[documents.ends > cut] - cut
