@@ -275,7 +275,9 @@ def test_the_demo_study_can_be_planned(place: Any) -> None:
     path = write_demo(place.folder / "demo")
     assert read_study(path).learners[0] == "ngram"
     forecast = json.loads(ok(place.call("plan", str(path), "--json")).stdout)
-    assert sum(row["runs"] for row in forecast["learners"]) == 68
+    pretrained, tuned, scratch = 3, 3 * 2, 5
+    runs = {row["learner"]: row["runs"] for row in forecast["learners"]}
+    assert runs == dict.fromkeys(("ngram", "transformer/nano"), pretrained + tuned + scratch)
 
 
 @pytest.mark.slow
