@@ -185,7 +185,7 @@ def estimate(study: Path, store: Path | None, as_json: bool) -> None:
         estimates = estimate_csv(study)
     else:
         project = Project.open(study, store=store)
-        measurements = project.measurements(project.plan())
+        measurements = project.finished(project.plan())
         estimates = project.estimates(measurements)
         files = project.write_estimates(measurements, estimates)
     if as_json:
@@ -207,7 +207,7 @@ def report(study: Path, store: Path | None, as_json: bool) -> None:
 
     project = Project.open(study, store=store)
     planned = project.plan()
-    measurements = project.measurements(planned)
+    measurements = project.finished(planned)
     path = project.write_report(planned, measurements, project.estimates(measurements))
     _print({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
 

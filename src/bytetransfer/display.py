@@ -185,8 +185,8 @@ class RunDisplay:
             self._note_pace(state.done)
             if state.done:
                 self._say(f"{len(state.done)} of {state.total} runs are done already")
-        for key in sorted(state.done - self._known):
-            self._say(f"[{len(state.done)}/{state.total}] {self._outcome(key)}")
+        for count, key in enumerate(sorted(state.done - self._known), len(self._known) + 1):
+            self._say(f"[{count}/{state.total}] {self._outcome(key)}")
         self._note_pace(state.done - self._known)
         self._known |= state.done
         for key in sorted(state.failed.keys() - self._failed):

@@ -24,7 +24,7 @@ from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import LocalEngine
-from bytetransfer.errors import MeasurementError
+from bytetransfer.errors import MeasurementError, StoreError, StudyError
 from bytetransfer.learners.catalog import Settings, numerics_for
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import Measurements, parse_blocks, parse_measurements
@@ -102,10 +102,12 @@ class Project:
         """Do what is missing of the plan on this machine.
 
         Raises:
-            StoreError: if another `run` of this study is at work.
+            StoreError: if another `run` of this study is at work, or a prepared corpus is damaged.
         """
+        self._claim_results()
         busy = f"a run of the study {self.study.name!r} is at work already"
         with self.store.lock(f"study-{self.study.name}", wait=False, busy=busy):
+            self.store.verify_corpora(planned.run for planned in plan.runs.values())
             engine = LocalEngine(
                 self.store.root, workers=workers, threads=self.study.numerics.threads
             )
@@ -129,6 +131,33 @@ class Project:
     def measurements(self, plan: Plan) -> Measurements:
         """A row for every run that is done."""
         return collect(plan, self.store, regime=self.study.regime)
+
+    def finished(self, plan: Plan) -> Measurements:
+        """The measurements to estimate and report from.
+
+        Raises:
+            StudyError: if there are none, or text has changed: results that are there stay.
+        """
+        todo = f"bytetransfer run {self.path} does what is missing"
+        if plan.unprepared:
+            what = f"not prepared, or its text has changed since: {', '.join(plan.unprepared)}"
+            raise StudyError(what, where=str(self.path), todo=todo)
+        measurements = self.measurements(plan)
+        if not len(measurements):
+            raise StudyError("none of its runs is done", where=str(self.path), todo=todo)
+        self._claim_results()
+        return measurements
+
+    def _claim_results(self) -> None:
+        """Refuse to write over the results of another study file of the same name."""
+        owner = self.results / "study-file.txt"
+        if owner.exists() and owner.read_text(encoding="utf-8").strip() != self.path.name:
+            raise StoreError(
+                f"holds the results of {owner.read_text(encoding='utf-8').strip()}",
+                where=str(self.results),
+                todo=f"give {self.path.name} another name than {self.study.name!r}",
+            )
+        write_atomic(owner, self.path.name + "\n")
 
     def estimates(self, measurements: Measurements) -> Estimates:
         """D_E and D_T of every fine-tuned cell."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -135,8 +135,10 @@ class Store:
         write_atomic(folder / "result.json", canonical_json(result))
         shutil.rmtree(folder / "work", ignore_errors=True)
         with disk_errors(folder):
-            for name in ("failure.txt", "progress.json"):
-                (folder / name).unlink(missing_ok=True)
+            # what earlier tries left, killed in the middle of a write, goes with them
+            leftovers = (folder / "failure.txt", folder / "progress.json", *folder.glob(".*.tmp"))
+            for leftover in leftovers:
+                leftover.unlink(missing_ok=True)
 
     def environment(self, key: str) -> Environment | None:
         """The circumstances the run was done in, None if unknown."""
@@ -171,6 +173,21 @@ class Store:
     def corpus(self, digest: str) -> Corpus:
         """Open a prepared corpus."""
         return open_corpus(self.corpus_folder(digest))
+
+    def verify_corpora(self, runs: Iterable[Run]) -> None:
+        """Read every corpus that a run without a result needs, and compare it with its digest.
+
+        Raises:
+            StoreError: if one is missing or its content has changed since it was prepared.
+        """
+        needed: set[str] = set()
+        for run in runs:
+            if not self.is_done(run.key):
+                sample = run.sample
+                parts = (sample.corpus, sample.content_of) if sample else ()
+                needed |= {run.held_out, *(part for part in parts if part is not None)}
+        for found in sorted(needed):
+            open_corpus(self.corpus_folder(found), verify=True)
 
     def new_corpus_folder(self, label: str) -> Path:
         """A place to prepare a corpus in, before its digest is known."""

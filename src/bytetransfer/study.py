@@ -31,6 +31,8 @@ Regime = Literal["converged", "paper"]
 
 _ARMS: tuple[Arm, Arm] = ("scratch", "finetune")
 
+MOST_SEEDS = 100
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -133,7 +135,9 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         targets = {parse_transform(name).corpus for name in self.targets}
         for name in (*self.sources, *self.targets):
             as_source = self.pretrain_bytes if name in self.sources else 0
-            as_target = max(self.scratch_bytes) if name in self.targets else 0
+            as_target = (
+                max(*self.scratch_bytes, *self.finetune_bytes) if name in self.targets else 0
+            )
             # a target that is its own source, plain or transformed, pretrains on text that says
             # nothing its fine-tuning text says
             own = as_source and parse_transform(name).corpus in targets
@@ -333,6 +337,15 @@ def _check_estimate(study: Study, *, where: str) -> None:
         raise StudyError(
             f"{study.estimate.seed} is below 0", where=f"{where}, estimate.seed", todo="write 0"
         )
+    if not 100 <= study.estimate.replicates <= 100_000:
+        raise StudyError(
+            f"{study.estimate.replicates} replicates are too few or too many for an interval",
+            where=f"{where}, estimate.replicates",
+            todo="write a number from 100 to 100000, for example 2000",
+        )
+    if study.seeds > MOST_SEEDS:
+        todo = f"write at most {MOST_SEEDS}; three to five are usual"
+        raise StudyError(f"{study.seeds} is too many", where=f"{where}, seeds", todo=todo)
     if not 0.5 <= study.estimate.level < 1:
         raise StudyError(
             f"{study.estimate.level} is no level of confidence",

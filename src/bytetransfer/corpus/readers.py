@@ -206,7 +206,10 @@ def _first_bad_row(
 
 
 def _wrong_row(line: bytes, column: str) -> tuple[str, str]:
-    row = json.loads(line)
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return f"no JSON ({error})", "write one JSON object a line"
     if not isinstance(row, dict):
         return "no JSON object", f'write one object a line, like {{"{column}": "..."}}'
     if column not in row:

@@ -163,7 +163,7 @@ def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = base / Path(pattern).expanduser()
-        if path.exists() or not glob.has_magic(pattern):
+        if not glob.has_magic(pattern) or path.exists():
             matches = [path]
         else:
             # not Path.glob, which takes no absolute patterns
@@ -178,12 +178,18 @@ def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
 
 
 def _existing(path: Path, base: Path) -> Path:
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name no file can have
+        shown = f"{str(path)[:80]}…" if len(str(path)) > 80 else str(path)
+        what = f"cannot be read ({error.strerror})"
+        raise CorpusError(what, where=shown, todo="check its name") from None
+    if not exists:
+        todo = f"check its name; relative paths start from {base.resolve()}"
+        raise CorpusError("the file does not exist", where=str(path), todo=todo)
     if path.is_dir():
         todo = f"name the files in it, for example {path.name}/*.txt"
         raise CorpusError("a folder, not a file", where=str(path), todo=todo)
-    if not path.exists():
-        todo = f"check its name; relative paths start from {base.resolve()}"
-        raise CorpusError("the file does not exist", where=str(path), todo=todo)
     return path.resolve()
 
 

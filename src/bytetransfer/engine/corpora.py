@@ -79,13 +79,14 @@ class CorpusRoom:
         spec = self._spec(name)
         folder = self._store.new_corpus_folder(origin)
         batches = _counted(self._batches(name), name, watch)
-        with _naming(name):
+        with _naming(f"corpora.{name}"):
             prepare(
                 batches,
                 folder,
                 splits=self._study.splits,
                 kind=_kind(spec),
                 language=spec.language,
+                name=f"corpora.{name}",
             )
         return folder
 
