@@ -55,6 +55,8 @@ def test_finishing_clears_what_only_a_try_needs(make, store):
     store.work_folder(run.key).mkdir()
     (store.work_folder(run.key) / "checkpoint").write_text("")
     store.show_progress(run.key, progress())
+    torn = store.run_folder(run.key) / ".environment.json.1.tmp"  # killed in the middle of a write
+    torn.write_text("{")
     assert store.failure(run.key) == "out of luck"
     store.finish(make.result(run), make.environment)
     assert sorted(files(store.run_folder(run.key))) == [
