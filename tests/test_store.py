@@ -240,8 +240,10 @@ def test_a_damaged_index_is_named(store, folder):
 
 
 def test_what_an_earlier_try_left_is_cleared(store):
-    (store.new_corpus_folder("origin")).mkdir()
-    (store.new_corpus_folder("origin")).mkdir()
+    left = store.new_corpus_folder("origin")
+    left.mkdir()
+    assert store.new_corpus_folder("origin") == left
+    assert not left.exists()
 
 
 # ── locks ────────────────────────────────────────────────────────────────────────────────────

@@ -2,13 +2,14 @@
 
 <root>/corpora/<digest>/             a prepared corpus
 <root>/corpora/index/<digest>.json   which input gave which corpus, so that it is not read again
-<root>/runs/<key>/run.json           the request
-                 /result.json        written last, by rename: its presence alone means done
-                 /progress.json      a sign of life while it runs
-                 /failure.txt        why the last try ended
-                 /environment.json   when, where and how long: never part of a result
-                 /state/             the learner's state, kept where other runs start from it
-                 /work/              checkpoints, gone when the run is done
+<root>/runs/<key>/                   one folder a run:
+    run.json                         the request
+    result.json                      written last, by rename: its presence alone means done
+    progress.json                    a sign of life while it runs
+    failure.txt                      why the last try ended
+    environment.json                 when, where and how long: never part of a result
+    state/                           the learner's state, kept where other runs start from it
+    work/                            checkpoints, gone when the run is done
 <root>/locks/                        one file a lock; the system frees it when its holder dies
 """
 

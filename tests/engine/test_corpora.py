@@ -129,11 +129,11 @@ def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
 
 def test_what_is_wrong_with_a_text_is_said_with_its_name(study, tmp_path, store):
     (tmp_path / "fi.txt").write_bytes(b"good\n" * 5 + b"\xff\n")
-    with pytest.raises(CorpusError, match=r"^fi \(.*fi\.txt"):
+    with pytest.raises(CorpusError, match=r"^corpora\.fi \(.*fi\.txt"):
         room(study, tmp_path, store).prepare(lambda *_: None)
     assert room(study, tmp_path, store).known()["fi"] is None
     write_lines(tmp_path / "fi.txt", "fi", 20)
-    with pytest.raises(CorpusError, match=r"^fi"):
+    with pytest.raises(CorpusError, match=r"^corpora\.fi"):
         room(study, tmp_path, store).prepare(lambda *_: None)
     (tmp_path / "no.txt.gz").write_bytes(b"")
     write_lines(tmp_path / "fi.txt", "fi")
