@@ -1,7 +1,6 @@
 import pytest
 
 from bytetransfer.collect import collect
-from bytetransfer.errors import StoreError
 from bytetransfer.learners.catalog import TransformerOptions
 from bytetransfer.overview import forecast, status
 from bytetransfer.store import RunProgress
@@ -58,12 +57,11 @@ def test_flags_are_listed_by_label(make, plan, store):
     assert found.below_surface == [plan.runs[bad.key].label]
 
 
-def test_a_damaged_sign_of_life_is_named(plan, store):
+def test_a_damaged_sign_of_life_is_none(plan, store):
     key = next(iter(plan.runs))
     store.show_progress(key, at_work(105.0))
     (store.run_folder(key) / "progress.json").write_text("{")
-    with pytest.raises(StoreError, match=r"progress\.json: the file is damaged .*delete"):
-        status_of(plan, store)
+    assert status_of(plan, store).running == []
 
 
 # ── what it would take ───────────────────────────────────────────────────────────────────────
@@ -119,6 +117,9 @@ def test_why_something_is_not_reused_is_said_once(make, plan, store):
 
 def test_what_is_not_prepared_is_said(make, store):
     plan = make.plan(make.study(sources=("en",), targets=("fi",)), fi=None)
-    (note,) = forecast(plan, store, workers=1, speed=None).notes
-    assert note.startswith("Not prepared yet: fi.")
-    assert status_of(plan, store).unprepared == ["fi"]
+    first, second = forecast(plan, store, workers=1, speed=None).notes
+    assert first == "Not prepared: fi (never prepared)."
+    assert second.startswith("Until `bytetransfer prepare` has run")
+    (first, _) = forecast(plan, store, workers=1, speed=None, reasons={"fi": "it moved"}).notes
+    assert first == "Not prepared: fi (it moved)."
+    assert status_of(plan, store).unprepared == {"fi": "never prepared"}

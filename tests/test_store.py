@@ -11,7 +11,9 @@ import pytest
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.prepare import prepare
 from bytetransfer.errors import StoreError
-from bytetransfer.store import RunProgress, Store
+from bytetransfer.store import Origin, RunProgress, Store
+
+ORIGIN = Origin(key="origin", corpus="en", files={"en.txt": (400, 1)})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -122,22 +124,26 @@ DAMAGED = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"key": 5}', b'{"learner": 
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-@pytest.mark.parametrize("name", ["result.json", "run.json", "progress.json", "environment.json"])
+@pytest.mark.parametrize("name", ["result.json", "run.json"])
 def test_a_damaged_file_is_named_with_what_to_do(make, store, name, content):
     run = make.run()
     make.finish(store, run)
-    store.show_progress(run.key, progress())
     path = store.run_folder(run.key) / name
     path.write_bytes(content)
-    read = {
-        "result.json": store.result,
-        "run.json": store.run,
-        "progress.json": store.progress,
-        "environment.json": store.environment,
-    }[name]
+    read = {"result.json": store.result, "run.json": store.run}[name]
     with pytest.raises(StoreError, match=r"the file is damaged .*; delete") as caught:
         read(run.key)
     assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_what_is_for_the_record_only_stops_nothing(make, store, content):
+    run = make.run()
+    make.finish(store, run)
+    store.show_progress(run.key, progress())
+    for name in ("progress.json", "environment.json"):
+        (store.run_folder(run.key) / name).write_bytes(content)
+    assert (store.progress(run.key), store.environment(run.key)) == (None, None)
 
 
 def test_a_truncated_result_is_damaged(make, store):
@@ -201,7 +207,7 @@ def folder(store):
 
 def test_a_prepared_corpus_is_found_by_its_origin_and_by_its_digest(store, folder):
     assert store.known_corpus("origin") is None
-    corpus = store.adopt_corpus(folder, "origin")
+    corpus = store.adopt_corpus(folder, ORIGIN)
     assert not folder.exists()
     assert corpus.folder == store.corpus_folder(corpus.card.digest)
     for found in (store.known_corpus("origin"), store.corpus(corpus.card.digest)):
@@ -211,29 +217,38 @@ def test_a_prepared_corpus_is_found_by_its_origin_and_by_its_digest(store, folde
 
 
 def test_two_origins_of_one_text_share_it(store, folder):
-    first = store.adopt_corpus(folder, "origin")
+    first = store.adopt_corpus(folder, ORIGIN)
     again = store.new_corpus_folder("again")
     prepare([[*first.train, *first.validation, *first.test]], again, splits=first.card.splits)
-    assert store.adopt_corpus(again, "again").folder == first.folder
+    assert store.adopt_corpus(again, Origin(key="again", corpus="en")).folder == first.folder
     assert not again.exists()
     assert store.known_corpus("again") is not None
 
 
+def test_the_last_origin_of_a_name_is_remembered(store, folder):
+    assert store.last_origin("en") is None
+    store.adopt_corpus(folder, ORIGIN)
+    assert store.last_origin("en") == ORIGIN
+    assert store.last_origin("fi") is None
+    (store.root / "corpora" / "index" / "zz.json").write_text("{")
+    assert store.last_origin("en") == ORIGIN
+
+
 def test_a_deleted_corpus_is_not_known_any_more(store, folder):
-    corpus = store.adopt_corpus(folder, "origin")
+    corpus = store.adopt_corpus(folder, ORIGIN)
     (corpus.folder / "corpus.json").unlink()
     assert store.known_corpus("origin") is None
 
 
 def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
-    corpus = store.adopt_corpus(folder, "origin")
+    corpus = store.adopt_corpus(folder, ORIGIN)
     (corpus.folder / "train.bin").write_bytes(b"x")
     with pytest.raises(StoreError, match=r"train\.bin.*prepare the corpus again"):
         store.known_corpus("origin")
 
 
 def test_a_damaged_index_is_named(store, folder):
-    store.adopt_corpus(folder, "origin")
+    store.adopt_corpus(folder, ORIGIN)
     (store.root / "corpora" / "index" / "origin.json").write_text("{")
     with pytest.raises(StoreError, match=r"origin\.json: the file is damaged"):
         store.known_corpus("origin")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.engine.execute import State
-from bytetransfer.overview import Forecast, RunningRun, Status, running_run
+from bytetransfer.overview import Forecast, RunningRun, Status, running_run, unprepared_lines
 from bytetransfer.plan import Plan
 from bytetransfer.store import Store
 from bytetransfer.units import bits_per_byte, format_bytes, format_count, format_duration
@@ -46,8 +46,8 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
 def print_status(status: Status, console: Console) -> None:
     """How far a study is, what is at work, and what failed."""
     console.print(Text(f"{status.study}: {status.done} of {status.total} runs done"))
-    if status.unprepared:
-        console.print(Text(f"not prepared yet: {', '.join(status.unprepared)}"))
+    for line in unprepared_lines(status.unprepared):
+        console.print(Text(line), soft_wrap=True)
     for running in status.running:
         console.print(Text(f"  at work  {running_line(running)}"), soft_wrap=True)
     for label, reason in status.failed.items():

@@ -90,7 +90,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         failed: label to the last line of why, of runs whose last try ended in an error.
         not_converged: labels of finished runs that were cut short or failed their check.
         below_surface: labels of finished runs the surface learner beats on the same bytes.
-        unprepared: corpora that are not prepared.
+        unprepared: corpora that are not prepared, and why.
     """
 
     study: str
@@ -100,10 +100,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, str]
     not_converged: list[str]
     below_surface: list[str]
-    unprepared: list[str]
+    unprepared: dict[str, str]
 
 
-def forecast(plan: Plan, store: Store, *, workers: int, speed: Speed | None) -> Forecast:
+def forecast(
+    plan: Plan,
+    store: Store,
+    *,
+    workers: int,
+    speed: Speed | None,
+    reasons: Mapping[str, str] | None = None,
+) -> Forecast:
     """What is left of a plan, by learner.
 
     Args:
@@ -111,6 +118,7 @@ def forecast(plan: Plan, store: Store, *, workers: int, speed: Speed | None) -> 
         store: what is done already.
         workers: runs at a time.
         speed: measures how many bytes a second a worker gets through; None leaves times out.
+        reasons: why corpora are not prepared, by name.
     """
     by_learner: dict[str, list[PlannedRun]] = defaultdict(list)
     for planned in plan.runs.values():
@@ -122,7 +130,7 @@ def forecast(plan: Plan, store: Store, *, workers: int, speed: Speed | None) -> 
     ]
     times = [row.seconds for row in rows]
     total = None if None in times else sum(seconds or 0.0 for seconds in times)
-    notes = [*_unprepared_note(plan), *_reuse_notes(plan, store, done)]
+    notes = [*_unprepared_notes(plan, reasons), *_reuse_notes(plan, store, done)]
     return Forecast(study=plan.study, learners=rows, seconds=total, notes=notes)
 
 
@@ -152,14 +160,30 @@ def _forecast_learner(
     )
 
 
-def _unprepared_note(plan: Plan) -> list[str]:
+def _unprepared(plan: Plan, reasons: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: (reasons or {}).get(name, "never prepared") for name in plan.unprepared}
+
+
+def _unprepared_notes(plan: Plan, reasons: Mapping[str, str] | None) -> list[str]:
     if not plan.unprepared:
         return []
-    names = ", ".join(plan.unprepared)
     return [
-        f"Not prepared yet: {names}. Sizes are the nominal ones, and what could be reused is not "
-        "known; `bytetransfer prepare` makes it so."
+        *unprepared_lines(_unprepared(plan, reasons)),
+        "Until `bytetransfer prepare` has run, sizes are nominal and what could be reused is not "
+        "known.",
     ]
+
+
+def unprepared_lines(unprepared: Mapping[str, str]) -> list[str]:
+    """What is not prepared, a line a reason.
+
+    >>> unprepared_lines({"en": "never prepared", "fi": "never prepared"})
+    ['Not prepared: en, fi (never prepared).']
+    """
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, reason in unprepared.items():
+        names[reason].append(name)
+    return [f"Not prepared: {', '.join(some)} ({reason})." for reason, some in names.items()]
 
 
 def _reuse_notes(plan: Plan, store: Store, done: set[str]) -> list[str]:
@@ -189,7 +213,14 @@ def _reuse_notes(plan: Plan, store: Store, done: set[str]) -> list[str]:
     ]
 
 
-def status(plan: Plan, store: Store, rows: Sequence[Any], *, now: float) -> Status:
+def status(
+    plan: Plan,
+    store: Store,
+    rows: Sequence[Any],
+    *,
+    now: float,
+    reasons: Mapping[str, str] | None = None,
+) -> Status:
     """How far a plan is.
 
     Args:
@@ -197,6 +228,7 @@ def status(plan: Plan, store: Store, rows: Sequence[Any], *, now: float) -> Stat
         store: results, signs of life, failures.
         rows: measurements of the finished runs, for their flags.
         now: seconds since 1970.
+        reasons: why corpora are not prepared, by name.
     """
     done = {key for key in plan.runs if store.is_done(key)}
     left = [key for key in plan.runs if key not in done]
@@ -210,7 +242,7 @@ def status(plan: Plan, store: Store, rows: Sequence[Any], *, now: float) -> Stat
         failed={label: _last_line(reason) for label, reason in failures.items()},
         not_converged=[labels[row.run] for row in rows if row.not_converged],
         below_surface=[labels[row.run] for row in rows if row.below_surface],
-        unprepared=list(plan.unprepared),
+        unprepared=_unprepared(plan, reasons),
     )
 
 

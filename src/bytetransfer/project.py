@@ -140,7 +140,8 @@ class Project:
         """
         todo = f"bytetransfer run {self.path} does what is missing"
         if plan.unprepared:
-            what = f"not prepared, or its text has changed since: {', '.join(plan.unprepared)}"
+            found = self._room.unprepared().items()
+            what = "; ".join(f"{name} is not prepared ({reason})" for name, reason in found)
             raise StudyError(what, where=str(self.path), todo=todo)
         measurements = self.measurements(plan)
         if not len(measurements):
@@ -189,11 +190,23 @@ class Project:
 
     def forecast(self, plan: Plan, *, workers: int) -> Forecast:
         """What is left of the plan would take on this machine, which is timed for it."""
-        return forecast(plan, self.store, workers=workers, speed=bytes_per_second)
+        return forecast(
+            plan,
+            self.store,
+            workers=workers,
+            speed=bytes_per_second,
+            reasons=self._room.unprepared(),
+        )
 
     def status(self, plan: Plan) -> Status:
         """How far the study is; also while it runs in another process."""
-        return status(plan, self.store, self.measurements(plan).rows, now=time.time())
+        return status(
+            plan,
+            self.store,
+            self.measurements(plan).rows,
+            now=time.time(),
+            reasons=self._room.unprepared(),
+        )
 
     def _numerics(self, settings: Settings, expected_bytes: int) -> Numerics | None:
         return numerics_for(settings, self.study.numerics, expected_bytes)

@@ -62,6 +62,32 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a corpus is prepared from.
+
+    Attributes:
+        key: digest of all that decides the result: the key of the cache of inputs.
+        corpus: what a study calls it.
+        files: size and time of change, in nanoseconds, of each local file, by path.
+    """
+
+    key: str
+    corpus: str
+    files: dict[str, tuple[int, int]] = {}
+
+
+class KnownCorpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An origin and the corpus that came of it.
+
+    Attributes:
+        digest: of the corpus.
+        origin: what it was prepared from.
+    """
+
+    digest: str
+    origin: Origin
+
+
 class Store:
     """Corpora, runs and results under one folder.
 
@@ -142,9 +168,9 @@ class Store:
                 leftover.unlink(missing_ok=True)
 
     def environment(self, key: str) -> Environment | None:
-        """The circumstances the run was done in, None if unknown."""
+        """The circumstances the run was done in, None if unknown or damaged."""
         path = self.run_folder(key) / "environment.json"
-        return _read(path, Environment, todo="delete this file; it is for the record only")
+        return _read_if_sound(path, Environment)
 
     def fail(self, key: str, reason: str) -> None:
         """Leave word of why this try of the run ended."""
@@ -161,9 +187,9 @@ class Store:
         write_atomic(self.run_folder(key) / "progress.json", msgspec.json.encode(progress))
 
     def progress(self, key: str) -> RunProgress | None:
-        """The run's last sign of life, None if it never gave one."""
+        """The run's last sign of life, None if there is none or it is damaged."""
         path = self.run_folder(key) / "progress.json"
-        return _read(path, RunProgress, todo="delete this file; it is for display only")
+        return _read_if_sound(path, RunProgress)
 
     # ── corpora ──────────────────────────────────────────────────────────────────────────────
 
@@ -198,7 +224,7 @@ class Store:
             folder.parent.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def adopt_corpus(self, folder: Path, origin: str) -> Corpus:
+    def adopt_corpus(self, folder: Path, origin: Origin) -> Corpus:
         """Move a corpus prepared in `folder` to its digest, and remember what it came from."""
         corpus = open_corpus(folder)
         final = self.corpus_folder(corpus.card.digest)
@@ -207,19 +233,31 @@ class Store:
                 shutil.rmtree(folder)
             else:
                 folder.replace(final)
-        write_atomic(self._index(origin), msgspec.json.encode(corpus.card.digest))
+        known = KnownCorpus(digest=corpus.card.digest, origin=origin)
+        write_atomic(self._index(origin.key), msgspec.json.encode(known))
         return open_corpus(final)
 
-    def known_corpus(self, origin: str) -> Corpus | None:
-        """The corpus prepared from `origin` before, None if it has to be prepared."""
-        path = self._index(origin)
-        digest = _read(path, str, todo="delete this file; the corpus is then prepared again")
-        if digest is None or not (self.corpus_folder(digest) / "corpus.json").exists():
+    def known_corpus(self, key: str) -> Corpus | None:
+        """The corpus prepared from the origin with that key, None if it has to be prepared."""
+        known = self._known(self._index(key))
+        if known is None or not (self.corpus_folder(known.digest) / "corpus.json").exists():
             return None
-        return self.corpus(digest)
+        return self.corpus(known.digest)
 
-    def _index(self, origin: str) -> Path:
-        return self.root / "corpora" / "index" / f"{origin}.json"
+    def last_origin(self, corpus: str) -> Origin | None:
+        """What the corpus of that name was prepared from when it last was."""
+        latest, found = -1, None
+        for path in self.root.glob("corpora/index/*.json"):
+            known, changed = _read_if_sound(path, KnownCorpus), path.stat().st_mtime_ns
+            if known is not None and known.origin.corpus == corpus and changed > latest:
+                latest, found = changed, known.origin
+        return found
+
+    def _known(self, path: Path) -> KnownCorpus | None:
+        return _read(path, KnownCorpus, todo="delete this file; the corpus is then prepared again")
+
+    def _index(self, key: str) -> Path:
+        return self.root / "corpora" / "index" / f"{key}.json"
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
 
@@ -262,3 +300,11 @@ def _read(path: Path, kind: type[T], *, todo: str) -> T | None:
     # UserError: settings check themselves
     except (msgspec.DecodeError, UnicodeDecodeError, UserError) as error:
         raise StoreError(f"the file is damaged ({error})", where=str(path), todo=todo) from None
+
+
+def _read_if_sound(path: Path, kind: type[T]) -> T | None:
+    """What is for the record or for display only, and not worth stopping for where damaged."""
+    try:
+        return _read(path, kind, todo="")
+    except StoreError:
+        return None

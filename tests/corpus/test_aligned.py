@@ -172,7 +172,7 @@ def test_groups_are_the_connected_lines(lines):
     for _ in lines:
         for i, one in enumerate(lines):
             for j, other in enumerate(lines):
-                if one[0] == other[0] or one[1] == other[1]:
+                if set(one) & set(other):
                     expected[i] = expected[j] = min(expected[i], expected[j])
     for i in range(len(lines)):
         assert ((found == found[i]) == (expected == expected[i])).all()

@@ -18,7 +18,7 @@ from bytetransfer.corpus.sources import (
     FileSource,
     HubSource,
     Source,
-    fingerprint,
+    input_files,
     kind_of,
     read_source,
 )
@@ -256,14 +256,15 @@ def test_hub_without_the_library(tmp_path, monkeypatch):
         read(HubSource(dataset="x/y"), tmp_path)
 
 
-def test_fingerprint_follows_the_files(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"a\n")
+def test_input_files_follow_the_files(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\n")
     source = FileSource(files=("*.txt",))
-    before = fingerprint(source, tmp_path)
-    assert before == fingerprint(source, tmp_path)
-    assert json.loads(json.dumps(before)) == before
-    (tmp_path / "a.txt").write_bytes(b"ab\n")
-    assert fingerprint(source, tmp_path) != before
+    before = input_files(source, tmp_path)
+    assert before == input_files(source, tmp_path) == {str(path): (2, path.stat().st_mtime_ns)}
+    path.write_bytes(b"ab\n")
+    assert input_files(source, tmp_path) != before
+    assert input_files(HubSource(dataset="x/y", data_files=("b.parquet",)), tmp_path) == {}
 
 
 def test_sources_are_told_apart_and_unknown_keys_refused():

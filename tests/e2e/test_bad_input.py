@@ -314,13 +314,26 @@ def _put_right(message: str, place: Any) -> None:
 DAMAGE = {
     "result.json": lambda place: _cut(_runs(place, "scratch")[0] / "result.json"),
     "run.json": lambda place: _cut(_runs(place, "scratch")[0] / "run.json"),
-    "environment.json": lambda place: _cut(_runs(place, "scratch")[0] / "environment.json"),
     "state": lambda place: _cut(_runs(place, "pretrain")[0] / "state/ngram.npz"),
     "corpus text": lambda place: _cut(sorted(place.folder.rglob("train.bin"))[0]),
     "corpus card": lambda place: _cut(sorted(place.folder.rglob("corpus.json"))[0]),
     "corpus ends": lambda place: _cut(sorted(place.folder.rglob("test.ends.npy"))[0]),
     "index": lambda place: _cut(_newest(place, "corpora/index/*.json")),
 }
+
+
+def test_a_damaged_record_of_circumstances_stops_nothing(finished_place: Any) -> None:
+    expected = finished_place.results()
+    _cut(_runs(finished_place, "scratch")[0] / "environment.json")
+    for command in (
+        RUN,
+        ("plan", "study.toml"),
+        ("status", "study.toml"),
+        ("report", "study.toml"),
+    ):
+        ended = finished_place.call(*command)
+        assert ended.exit_code == 0, ended.output
+    assert finished_place.results() == expected
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -84,7 +84,7 @@ def test_prepare_says_what_there_is_and_does_it_once(place: Any) -> None:
 
 def test_plan_trains_nothing(place: Any) -> None:
     plan = ok(place.call("plan", "study.toml"))
-    assert "Not prepared yet: en, ru, fi" in plan.stdout
+    assert "Not prepared: en, ru, fi (never prepared)." in plan.stdout
     assert not (place.folder / ".bytetransfer").exists()
     ok(place.call("prepare", "study.toml"))
     forecast = json.loads(ok(place.call("plan", "study.toml", "--json")).stdout)
@@ -189,7 +189,7 @@ def test_status_before_while_and_after(place: Any, waited: Callable[..., None]) 
     place.change("seeds = 2", "seeds = 6")
     before = ok(place.call("status", "study.toml")).stdout
     assert "tiny: 0 of 60 runs done" in before
-    assert "not prepared yet: en, ru, fi" in before
+    assert "Not prepared: en, ru, fi (never prepared)." in before
     running = place.start(*RUN)
     waited(lambda: len(place.finished()) > 2)
     while running.poll() is None:

@@ -115,6 +115,44 @@ def test_generated_text_suffices_for_the_study(make, tmp_path, store):
         assert found[name].card.train.bytes >= need
 
 
+def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store):
+    place = room(study, tmp_path, store)
+    assert set(place.unprepared().values()) == {"never prepared"}
+    place.prepare(lambda *_: None)
+    assert place.unprepared() == {}
+    os.utime(tmp_path / "fi.txt", (1, 1))
+    (tmp_path / "en.txt").unlink()
+    why = place.unprepared()
+    assert why["fi"] == "changed since it was prepared: fi.txt"
+    assert why["en"] == why["cipher(en)"] == f"en ({tmp_path / 'en.txt'}): the file does not exist"
+    write_lines(tmp_path / "more.txt", "more")
+    import msgspec
+
+    source = FileSource(files=("fi.txt", "more.txt"))
+    more = msgspec.structs.replace(study, corpora=study.corpora | {"fi": CorpusSpec(text=source)})
+    os.utime(tmp_path / "no.txt.gz", (2, 2))  # of the group of es, and divided before all others
+    why = room(more, tmp_path, store).unprepared()
+    assert why["es"] == why["hill"] == "changed since it was prepared: no.txt.gz"
+
+
+def test_a_document_never_crosses_a_split_between_a_group_and_a_corpus(make, tmp_path, store):
+    lines = [f"line {i % 40 if i % 4 == 0 else i} of the book\n" for i in range(900)]
+    (tmp_path / "es.txt").write_text("".join(lines))
+    (tmp_path / "en.txt").write_text("".join(lines[::-1]) + "and one more\n")
+    write_lines(tmp_path / "no.txt", "no")
+    study = make.study(
+        sources=("en",), targets=("es",), pretrain_bytes=3_000, splits=SPLITS,
+        scratch_bytes=(1_000, 3_000), finetune_bytes=(1_000,),
+        corpora={"en": CorpusSpec(text=FileSource(files=("en.txt",)))},
+        groups={"bible": Group(corpora=("es", "no"), files="{corpus}.txt", aligned=True)},
+    )  # fmt: skip
+    found = room(study, tmp_path, store).prepare(lambda *_: None)
+    for split in ("train", "validation", "test"):
+        for other in {"train", "validation", "test"} - {split}:
+            assert not set(getattr(found["en"], split)) & set(getattr(found["es"], other))
+    assert set(found["en"].test) & set(found["es"].test)
+
+
 def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
     study, tmp_path, store
 ):

@@ -19,12 +19,19 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bytetransfer.corpus.corpus import Corpus, CorpusCard, Splits, corpus_digest, open_corpus
+from bytetransfer.corpus.division import (
+    NOTHING_PLACED,
+    TEST,
+    TORN,
+    TRAIN,
+    UNPLACED,
+    VALIDATION,
+    Placed,
+    assigned_splits,
+    placed_groups,
+)
 from bytetransfer.corpus.folder import written_folder
 from bytetransfer.corpus.prepare import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    assigned_splits,
     identities,
     refuse_too_small,
     split_writers,
@@ -70,6 +77,7 @@ def prepare_aligned(
     splits: Splits | None = None,
     languages: Mapping[str, str | None] | None = None,
     kind: Kind = "text",
+    placed: Placed = NOTHING_PLACED,
 ) -> dict[str, Corpus]:
     """Prepare a group whose members hold the same lines.
 
@@ -83,6 +91,8 @@ def prepare_aligned(
         splits: how to divide the lines.
         languages: ISO 639 code of each member; None, or no entry, where it is no language.
         kind: whether sizes end at a character.
+        placed: documents that other corpora have put in a split: a line equal to one goes there,
+            with all lines linked to it; if that is more than one split, it goes nowhere.
 
     Raises:
         CorpusError: where members differ in their number of lines, or hold too little text.
@@ -98,7 +108,7 @@ def prepare_aligned(
             for name, folder in temporary.items()
         }
         _refuse_unequal(read)
-        division = _divided(read, splits)
+        division = _divided(read, splits, placed)
         for name, folder in temporary.items():
             with disk_errors(folders[name]):
                 language = (languages or {}).get(name)
@@ -110,7 +120,7 @@ def prepare_aligned(
 
 
 def groups_of_lines(hashes: list[Hashes]) -> Lines:
-    """A group number for each line: lines with identical text in any member share it.
+    """A group number for each line: lines with text in common share it, whatever the member.
 
     Args:
         hashes: of each member's lines; uint64, shape (lines, 2) each.
@@ -121,10 +131,8 @@ def groups_of_lines(hashes: list[Hashes]) -> Lines:
     [0, 1, 0, 1]
     """
     count = len(hashes[0])
-    firsts = [_first_with_same_text(member) for member in hashes]
-    linked = [np.flatnonzero(first != np.arange(count)) for first in firsts]
-    rows = np.concatenate(linked)
-    columns = np.concatenate([first[line] for first, line in zip(firsts, linked, strict=True)])
+    rows = np.tile(np.arange(count), len(hashes))
+    columns = _first_with_same_text(np.concatenate(hashes)) % count
     edges = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
     _, groups = connected_components(edges, directed=False)
     return np.asarray(groups, np.int64)
@@ -192,16 +200,19 @@ def _refuse_unequal(read: Mapping[str, _Member]) -> None:
             raise CorpusError("the corpus is empty", where=name, todo=todo)
 
 
-def _divided(read: Mapping[str, _Member], splits: Splits) -> _Division:
+def _divided(read: Mapping[str, _Member], splits: Splits, placed: Placed) -> _Division:
     lengths = np.stack([member.lengths for member in read.values()], axis=1)
     kept = np.flatnonzero((lengths > 0).all(axis=1))
     hashes = [member.hashes[kept] for member in read.values()]
     rows = _hash_of_rows(hashes)
-    groups = _hash_of_groups(rows, groups_of_lines(hashes))
-    assigned = assigned_splits(groups, splits)
+    linked = groups_of_lines(hashes)
+    groups = _hash_of_groups(rows, linked)
+    assigned = placed_groups([placed.find(member) for member in hashes], linked)
+    assigned = np.where(assigned == UNPLACED, assigned_splits(groups, splits), assigned)
     order = np.lexsort((rows[:, 1], rows[:, 0], groups[:, 1], groups[:, 0]))
     content = hashlib.sha256(rows[order].astype("<u8").tobytes()).hexdigest()
-    lines, surplus = {TRAIN: kept[order[assigned[order] == TRAIN]]}, []
+    lines = {TRAIN: kept[order[assigned[order] == TRAIN]]}
+    surplus = [kept[order[assigned[order] == TORN]]]
     for split, limit in ((VALIDATION, splits.validation_bytes), (TEST, splits.test_bytes)):
         held = kept[order[assigned[order] == split]]
         fits = (np.cumsum(lengths[held], axis=0) <= limit).all(axis=1)

@@ -27,7 +27,8 @@ class Splits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How documents are divided; the same for all corpora that are compared.
 
     A document belongs to validation or test by the hash of its content, so the same document
-    never stands on two sides, whichever corpus it is in.
+    never stands on two sides, whichever corpus it is in; `division.Placed` does the same for
+    aligned groups, where the content of all linked lines decides.
 
     Attributes:
         validation_share: share of the documents that is held out for choosing.
@@ -72,7 +73,8 @@ class CorpusCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         duplicates_dropped: documents left out because an equal one is in.
         duplicates_masked: lines of an aligned group left out of training because an equal one is
             in it.
-        held_out_surplus_documents: documents held out and used for nothing, being over the limit.
+        held_out_surplus_documents: documents held out and used for nothing: over the limit, or in
+            an aligned group linked to documents that stand in different splits elsewhere.
         held_out_surplus_bytes: their bytes.
     """
 

@@ -19,8 +19,16 @@ from bytetransfer.corpus.corpus import (
     corpus_digest,
     open_corpus,
 )
+from bytetransfer.corpus.division import (
+    NOTHING_PLACED,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Placed,
+    assigned_splits,
+)
 from bytetransfer.corpus.folder import CARD_NAME, written_folder
-from bytetransfer.corpus.shuffle import Hashes, Part, Shuffle
+from bytetransfer.corpus.shuffle import Part, Shuffle
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitWriter
 from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import CorpusError
@@ -31,8 +39,6 @@ MEMORY_BYTES = (
 )
 LEAST_HELD_OUT_DOCUMENTS = 10
 LEAST_HELD_OUT_BYTES = 1_000
-
-TRAIN, VALIDATION, TEST = 0, 1, 2  # places in SPLIT_NAMES
 
 _BATCH_DOCUMENTS = 4096
 
@@ -57,18 +63,6 @@ class Preparing:
 Watch = Callable[[Preparing], None]
 
 
-def assigned_splits(hashes: Hashes, splits: Splits) -> NDArray[np.int8]:
-    """The split of each hash, as its place in `SPLIT_NAMES`; int8, shape (documents,).
-
-    The second 64 bits decide, the first ones order: order and split are independent.
-    """
-    deciding = hashes[:, 1]
-    assigned = np.full(len(hashes), TRAIN, np.int8)
-    assigned[deciding < np.uint64(int(splits.validation_share * 2**64))] = VALIDATION
-    assigned[deciding >= np.uint64(2**64 - int(splits.test_share * 2**64))] = TEST
-    return assigned
-
-
 def prepare(
     batches: Iterable[list[bytes]],
     folder: Path,
@@ -77,13 +71,14 @@ def prepare(
     kind: Kind = "text",
     language: str | None = None,
     name: str = "",
+    placed: Placed = NOTHING_PLACED,
     watch: Watch | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Corpus:
     """Prepare documents in one pass, in bounded memory.
 
-    The result depends on the set of documents and on `splits` alone: not on their order, nor on
-    `memory_bytes`.
+    The result depends on the set of documents, on `splits` and on `placed` alone: not on their
+    order, nor on `memory_bytes`.
 
     Args:
         batches: the documents; those of a text corpus are UTF-8 or kept as they are.
@@ -92,6 +87,7 @@ def prepare(
         kind: whether sizes end at a character.
         language: ISO 639 code, if the corpus is in one language.
         name: what to call the corpus in messages; the folder's name if empty.
+        placed: documents that other corpora have put in a split, where they stay.
         watch: called about once per megabyte.
         memory_bytes: about how much memory the shuffle may take.
 
@@ -108,7 +104,7 @@ def prepare(
         held_out = _HeldOut(splits or Splits())
         with disk_errors(folder), split_writers(temporary, kind) as writers:
             for part in shuffle.parts():
-                _write_part(part, writers, held_out)
+                _write_part(part, writers, held_out, placed)
                 _report(watch, writers, shuffle.bytes)
             shuffle.remove_files()
         card = _card(writers, shuffle, held_out, kind=kind, language=language, empty=empty)
@@ -249,8 +245,8 @@ class _HeldOut:
         return count
 
 
-def _write_part(part: Part, writers: list[SplitWriter], held_out: _HeldOut) -> None:
-    assigned = assigned_splits(part.hashes, held_out.splits)
+def _write_part(part: Part, writers: list[SplitWriter], held_out: _HeldOut, placed: Placed) -> None:
+    assigned = assigned_splits(part.hashes, held_out.splits, placed)
     for split, writer in enumerate(writers):
         chosen = np.flatnonzero(assigned == split)
         if split != TRAIN:

@@ -21,7 +21,6 @@ from bytetransfer.corpus.readers import (
 )
 from bytetransfer.corpus.splits import Kind
 from bytetransfer.errors import CorpusError, MissingExtraError
-from bytetransfer.identity import plain
 
 Format = Literal["auto", "text", "jsonl", "parquet"]
 
@@ -138,8 +137,8 @@ def read_source(source: Source, base: Path) -> Batches:
     return _filled(batch for reader in readers for batch in reader)
 
 
-def fingerprint(source: Source, base: Path) -> object:
-    """A plain value that changes when the input does: a key for a cache, never an identity.
+def input_files(source: Source, base: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change, in nanoseconds, of the local files `source` names, by path.
 
     Raises:
         CorpusError: where a file does not exist.
@@ -147,11 +146,8 @@ def fingerprint(source: Source, base: Path) -> object:
     local = source.data_files if isinstance(source, HubSource) else source.files
     if isinstance(source, HubSource) and source.dataset not in _LOCAL_BUILDERS:
         local = ()
-    files = []
-    for path in resolve(local, base):
-        status = path.stat()
-        files.append([str(path), status.st_size, status.st_mtime_ns])
-    return plain({"source": source, "files": files})
+    states = {str(path): path.stat() for path in resolve(local, base)}
+    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
 def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:

@@ -9,16 +9,17 @@ from typing import Literal
 
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.division import Placed
 from bytetransfer.corpus.prepare import derive, prepare
-from bytetransfer.corpus.sources import FileSource, fingerprint, kind_of, read_source
+from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
 from bytetransfer.corpus.transforms import Expression, make_transform
 from bytetransfer.errors import CorpusError, MissingExtraError, UserError
 from bytetransfer.identity import digest
-from bytetransfer.store import Store
+from bytetransfer.store import Origin, Store
 from bytetransfer.study import CorpusSpec, Group, Study
 
-PREPARATION_FORMAT = 1
+PREPARATION_FORMAT = 2
 """Raised when the same input would be prepared differently: part of the key of known inputs."""
 
 _GENERATED_SEED = 0
@@ -40,16 +41,22 @@ class CorpusRoom:
 
     def __init__(self, study: Study, base: Path, store: Store) -> None:
         self._study, self._base, self._store = study, base, store
+        self._placed: dict[tuple[str, ...], Placed] = {}
 
     def known(self) -> dict[str, Corpus | None]:
         """Each source and target, None where it is not prepared (or its input has changed)."""
         found: dict[str, Corpus | None] = {}
         for name, expression in self._study.expressions().items():
             try:
-                found[name] = self._store.known_corpus(self._origin(expression))
+                found[name] = self._store.known_corpus(self._origin(expression).key)
             except CorpusError:  # its files are not there: for a plan that is "not prepared"
                 found[name] = None
         return found
+
+    def unprepared(self) -> dict[str, str]:
+        """Each source and target that is not prepared, and what changed since it last was."""
+        known, expressions = self.known(), self._study.expressions()
+        return {n: self._change(expressions[n]) for n, corpus in known.items() if corpus is None}
 
     def prepare(self, watch: Watch) -> dict[str, Corpus]:
         """Every source and target, prepared now where it is not yet.
@@ -63,7 +70,7 @@ class CorpusRoom:
 
     def _get(self, expression: Expression, watch: Watch) -> Corpus:
         origin = self._origin(expression)
-        known = self._store.known_corpus(origin)
+        known = self._store.known_corpus(origin.key)
         if known is not None:
             return known
         group = self._study.group_of(expression.name)
@@ -75,9 +82,10 @@ class CorpusRoom:
             folder = self._plain(expression.name, origin, watch)
         return self._store.adopt_corpus(folder, origin)
 
-    def _plain(self, name: str, origin: str, watch: Watch) -> Path:
+    def _plain(self, name: str, origin: Origin, watch: Watch) -> Path:
         spec = self._spec(name)
-        folder = self._store.new_corpus_folder(origin)
+        placed = self._placed_before(name, watch)
+        folder = self._store.new_corpus_folder(origin.key)
         batches = _counted(self._batches(name), name, watch)
         with _naming(f"corpora.{name}"):
             prepare(
@@ -87,29 +95,52 @@ class CorpusRoom:
                 kind=_kind(spec),
                 language=spec.language,
                 name=f"corpora.{name}",
+                placed=placed,
             )
         return folder
 
     def _aligned(self, name: str, watch: Watch) -> dict[str, Corpus]:
         group = self._study.groups[name]
         origins = {m: self._origin(Expression(name=m)) for m in group.corpora}
-        folders = {m: self._store.new_corpus_folder(origins[m]) for m in group.corpora}
+        placed = self._placed_before(group.corpora[0], watch)
+        folders = {m: self._store.new_corpus_folder(origins[m].key) for m in group.corpora}
         members = {m: _counted(self._batches(m), m, watch) for m in group.corpora}
         languages = {m: self._spec(m).language for m in group.corpora}
+        splits = self._study.splits
         with _naming(f"groups.{name}"):
-            prepare_aligned(members, folders, splits=self._study.splits, languages=languages)
+            prepare_aligned(members, folders, splits=splits, languages=languages, placed=placed)
         return {m: self._store.adopt_corpus(folders[m], origins[m]) for m in group.corpora}
 
-    def _derived(self, expression: Expression, origin: str, watch: Watch) -> Path:
+    def _derived(self, expression: Expression, origin: Origin, watch: Watch) -> Path:
         assert expression.argument is not None
         base = self._get(expression.argument, watch)
-        folder = self._store.new_corpus_folder(origin)
+        folder = self._store.new_corpus_folder(origin.key)
         with _naming(str(expression)):
             transform = make_transform(
                 expression.name, expression.options, seed=_TRANSFORM_SEED, sample=base.train
             )
             derive(base, transform, folder)
         return folder
+
+    def _placed_before(self, name: str, watch: Watch) -> Placed:
+        """The documents of the aligned groups that are divided before the corpus `name` is."""
+        before = self._groups_before(name)
+        if before not in self._placed:
+            members = [m for group in before for m in self._study.groups[group].corpora]
+            corpora = [self._get(Expression(name=member), watch) for member in members]
+            self._placed[before] = Placed.of(corpora)
+        return self._placed[before]
+
+    def _groups_before(self, name: str) -> tuple[str, ...]:
+        """Aligned groups of the study that decide for `name` where shared documents stand.
+
+        They are divided one after the other, by name, and before all other corpora.
+        """
+        used = {expression.corpus for expression in self._study.expressions().values()}
+        groups = self._study.groups.items()
+        aligned = sorted(n for n, group in groups if group.aligned and used & set(group.corpora))
+        own = self._study.group_of(name)
+        return tuple(aligned[: aligned.index(own)] if own in aligned else aligned)
 
     def _spec(self, name: str) -> CorpusSpec:
         if name in self._study.corpora:
@@ -139,29 +170,48 @@ class CorpusRoom:
         # the shares are of documents by hash: allow for their luck
         return int(need / (1 - held_out) * 1.1) + 50_000
 
-    def _origin(self, expression: Expression) -> str:
-        """What the corpus is prepared from, as a digest: the key of the cache of inputs."""
-        if expression.argument is not None:
-            base = self._origin(expression.argument)
-            what: object = [expression.name, expression.options, base, _TRANSFORM_SEED]
-        else:
-            what = self._input(expression.name)
-        return digest([PREPARATION_FORMAT, what, self._study.splits])
+    def _origin(self, expression: Expression) -> Origin:
+        """What the corpus is prepared from: its own input and the groups divided before it."""
+        name = expression.corpus
+        groups = [*self._groups_before(name)]
+        own = self._study.group_of(name)
+        if own is not None and self._study.groups[own].aligned:
+            groups.append(own)
+        members = [m for group in groups for m in self._study.groups[group].corpora]
+        inputs: list[object] = []
+        files: dict[str, tuple[int, int]] = {}
+        for read in dict.fromkeys([*members, name]):
+            described, found = self._input(read)
+            inputs.append([read, described, found])
+            files |= found
+        seeds = [_GENERATED_SEED, _TRANSFORM_SEED]
+        what = [PREPARATION_FORMAT, str(expression), groups, inputs, self._study.splits, seeds]
+        return Origin(key=digest(what), corpus=str(expression), files=files)
 
-    def _input(self, name: str) -> object:
-        group = self._study.group_of(name)
-        members = self._study.groups[group].corpora if group else (name,)
-        aligned = group is not None and self._study.groups[group].aligned
-        described = [self._described(m) for m in (members if aligned else (name,))]
-        return {"name": name if aligned else None, "aligned": aligned, "inputs": described}
-
-    def _described(self, name: str) -> object:
+    def _input(self, name: str) -> tuple[object, dict[str, tuple[int, int]]]:
+        """What a corpus is read from, as the study states it, and its local files."""
         spec = self._spec(name)
-        if spec.text is not None:
-            with _naming(name):
-                return [spec.language, spec.text, fingerprint(spec.text, self._base)]
-        size = self._generated_bytes(name)
-        return [spec.language, spec.generator, size, _GENERATED_SEED]
+        if spec.text is None:
+            return [spec.language, spec.generator, self._generated_bytes(name)], {}
+        with _naming(name):
+            return [spec.language, spec.text], input_files(spec.text, self._base)
+
+    def _change(self, expression: Expression) -> str:
+        """What differs from when the corpus was last prepared."""
+        last = self._store.last_origin(str(expression))
+        if last is None:
+            return "never prepared"
+        try:
+            files = self._origin(expression).files
+        except CorpusError as error:
+            return f"{error.where}: {error.what}"
+        found = [_short(f, self._base) for f in files if last.files.get(f, files[f]) != files[f]]
+        if found:
+            return f"changed since it was prepared: {_first_few(found)}"
+        found = [_short(f, self._base) for f in sorted(set(files) ^ set(last.files))]
+        if found:
+            return f"other files than it was prepared from: {_first_few(found)}"
+        return "the study file asks for something else than when it was prepared"
 
 
 def _kind(spec: CorpusSpec) -> Literal["text", "binary"]:
@@ -192,6 +242,16 @@ def _member(group: Group, name: str) -> CorpusSpec:
     files = group.files.replace("{corpus}", name)
     source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
     return CorpusSpec(text=source, language=group.languages.get(name, name))
+
+
+def _short(file: str, base: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(base)) if path.is_relative_to(base) else file
+
+
+def _first_few(names: list[str], count: int = 3) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def _counted(batches: Iterable[list[bytes]], name: str, watch: Watch) -> Iterator[list[bytes]]:
