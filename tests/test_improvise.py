@@ -24,7 +24,7 @@ def test_the_study_that_is_written_can_be_read_and_asks_for_no_more_than_there_i
     known = ["en", "ru", "fi", "no"]
     available = dict(zip(known, sizes, strict=True))
     named = dict(zip(known, files, strict=True))
-    study = parse_study(study_text(sources, targets, named, available), where="s.toml")
+    study = parse_study(study_text(sources, targets, named, available, ["ngram"]), where="s.toml")
     assert study.sources == tuple(sources)
     assert study.targets == tuple(targets)
     for name, spec in study.corpora.items():
@@ -37,7 +37,9 @@ def test_the_study_that_is_written_can_be_read_and_asks_for_no_more_than_there_i
 
 def test_a_target_as_its_own_source_leaves_room_for_both():
     # pretraining takes the largest size that leaves room for fine-tuning beside it
-    study = parse_study(study_text(["en"], ["en"], {"en": "e"}, {"en": 60_000}), where="s.toml")
+    study = parse_study(
+        study_text(["en"], ["en"], {"en": "e"}, {"en": 60_000}, ["ngram"]), where="s.toml"
+    )
     assert (study.pretrain_bytes, max(study.scratch_bytes)) == (10_000, 30_000)
 
 

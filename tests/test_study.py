@@ -1,9 +1,10 @@
 import pytest
 
 from bytetransfer.corpus.sources import FileSource
+from bytetransfer.corpus.synthetic import NonsenseSettings
 from bytetransfer.errors import StudyError
 from bytetransfer.learners.catalog import TransformerOptions
-from bytetransfer.study import CorpusSpec, Group, check_study
+from bytetransfer.study import CorpusSpec, Group, check_study, remarks
 
 
 def test_each_expression_is_parsed_once_in_the_order_of_the_study(make):
@@ -40,6 +41,29 @@ def test_a_corpus_is_declared_alone_in_a_group_or_built_in(make):
     assert (study.group_of("nb"), study.group_of("fi")) == ("bible", None)
     with pytest.raises(StudyError, match=r"no corpus 'en'; declare \[corpora.en\], or use one of"):
         check_study(make.study(groups={"bible": group}, corpora={}), where="s.toml")
+
+
+def test_text_must_not_pass_for_a_control(make):
+    text = CorpusSpec(text=FileSource(files=("nonsense.txt",)))
+    own = CorpusSpec(generator=NonsenseSettings(paragraphs=1))
+    declared = make.study().corpora
+    check_study(make.study(corpora=declared | {"nonsense": own}), where="s.toml")
+    with pytest.raises(
+        StudyError, match=r"corpora\.nonsense: 'nonsense' is the name of"
+    ):
+        check_study(make.study(corpora=declared | {"nonsense": text}), where="s.toml")
+    group = Group(corpora=("random_bytes", "nb"), files="{corpus}.txt")
+    with pytest.raises(StudyError, match="'random_bytes' is the name of a built-in"):
+        check_study(make.study(groups={"bible": group}), where="s.toml")
+
+
+def test_sizes_that_can_only_give_a_bound_are_remarked_on(make):
+    assert remarks(make.study(finetune_bytes=(1_000,), scratch_bytes=(1_000, 9_000))) == []
+    found = remarks(make.study(finetune_bytes=(1_000, 10_000), scratch_bytes=(1_000, 9_000)))
+    assert found == [
+        "Fine-tuning on 10 kB goes beyond the largest from-scratch size, 9 kB: D_E there can only "
+        "be a bound."
+    ]
 
 
 def test_a_search_of_the_surface_learner_alone_has_nothing_to_be_equal(make):

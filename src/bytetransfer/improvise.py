@@ -11,6 +11,7 @@ from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.sources import FileSource, read_source
 from bytetransfer.disk import write_atomic
 from bytetransfer.errors import CorpusError, StudyError
+from bytetransfer.learners.catalog import installed_learners
 from bytetransfer.study_file import parse_study
 from bytetransfer.units import format_bytes
 
@@ -39,7 +40,7 @@ def write_study(sources: Sequence[str], targets: Sequence[str], folder: Path) ->
         if named[name] != files:
             raise StudyError(f"{name!r} is given two different files", where="--source/--target")
     available = {name: _training_bytes(name, files, folder) for name, files in named.items()}
-    study = study_text(from_names, to_names, named, available)
+    study = study_text(from_names, to_names, named, available, installed_learners())
     parse_study(study, where="--source/--target")  # before a file is left that says what it cannot
     path = folder / f"{_study_name(from_names, to_names)}.toml"
     if path.exists() and path.read_text(encoding="utf-8") != study:
@@ -57,16 +58,17 @@ def study_text(
     targets: Sequence[str],
     files: dict[str, str],
     available: dict[str, int],
+    learners: Sequence[str],
 ) -> str:
     """The study file for named files with so many bytes of training text each.
 
-    >>> print(study_text(["en"], ["fi"], {"en": "e", "fi": "f"}, {"en": 10**6, "fi": 10**5}))
-    ... # doctest: +ELLIPSIS
+    >>> files, available = {"en": "e", "fi": "f"}, {"en": 10**6, "fi": 10**5}
+    >>> print(study_text(["en"], ["fi"], files, available, ["ngram"]))  # doctest: +ELLIPSIS
     # Written by `bytetransfer run --source ... --target ...`; edit it as you like.
     name = "en-to-fi"
     sources = ["en"]
     targets = ["fi"]
-    learners = ["ngram", "transformer/nano"]
+    learners = ["ngram"]
     pretrain_bytes = "1 MB"
     finetune_bytes = ["1 kB", "3 kB", "10 kB"]
     scratch_bytes = ["1 kB", "3 kB", "10 kB", "30 kB", "100 kB"]
@@ -83,7 +85,7 @@ def study_text(
         f"name = {json.dumps(_study_name(sources, targets))}",
         f"sources = {json.dumps(list(sources))}",
         f"targets = {json.dumps(list(targets))}",
-        'learners = ["ngram", "transformer/nano"]',
+        f"learners = {json.dumps(list(learners))}",
         f"pretrain_bytes = {json.dumps(format_bytes(pretrain))}",
         f"finetune_bytes = {json.dumps([format_bytes(size) for size in finetune[-3:]])}",
         f"scratch_bytes = {json.dumps([format_bytes(size) for size in scratch[-6:]])}",

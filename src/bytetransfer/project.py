@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bytetransfer.collect import collect
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.description import describe
@@ -32,7 +34,7 @@ from bytetransfer.overview import Forecast, Status, forecast, status
 from bytetransfer.plan import Plan, make_plan
 from bytetransfer.report import build_report, render_html
 from bytetransfer.store import Store
-from bytetransfer.study import Study
+from bytetransfer.study import Study, remarks
 from bytetransfer.study_file import read_study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 
@@ -190,13 +192,14 @@ class Project:
 
     def forecast(self, plan: Plan, *, workers: int) -> Forecast:
         """What is left of the plan would take on this machine, which is timed for it."""
-        return forecast(
+        found = forecast(
             plan,
             self.store,
             workers=workers,
             speed=bytes_per_second,
             reasons=self._room.unprepared(),
         )
+        return msgspec.structs.replace(found, notes=[*remarks(self.study), *found.notes])
 
     def status(self, plan: Plan) -> Status:
         """How far the study is; also while it runs in another process."""

@@ -25,6 +25,7 @@ from bytetransfer.learners.catalog import (
     settings_for,
 )
 from bytetransfer.measurement import SCRATCH
+from bytetransfer.units import format_bytes
 
 FromText = FileSource | HubSource | BinarySource
 Regime = Literal["converged", "paper"]
@@ -156,6 +157,18 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         return next((name for name, g in self.groups.items() if corpus in g.corpora), None)
 
 
+def remarks(study: Study) -> list[str]:
+    """What is allowed and will surprise, for whoever plans the study."""
+    most = max(study.scratch_bytes)
+    beyond = [format_bytes(size) for size in study.finetune_bytes if size > most]
+    if not beyond:
+        return []
+    return [
+        f"Fine-tuning on {', '.join(beyond)} goes beyond the largest from-scratch size, "
+        f"{format_bytes(most)}: D_E there can only be a bound."
+    ]
+
+
 def check_study(study: Study, *, where: str) -> None:
     """Refuse what has no meaning before anything is read or trained.
 
@@ -175,6 +188,7 @@ def check_study(study: Study, *, where: str) -> None:
             )
     for name, expression in study.expressions().items():
         _check_known(study, name, expression.corpus, where=where)
+    _check_controls(study, where=where)
     _check_groups(study, where=where)
     _check_options(study, where=where)
 
@@ -244,6 +258,18 @@ def _check_known(study: Study, name: str, corpus: str, *, where: str) -> None:
         where=f"{where}, corpora",
         todo=f"declare [corpora.{corpus}], or use one of: {', '.join(known) or 'none declared'}",
     )
+
+
+def _check_controls(study: Study, *, where: str) -> None:
+    """Text under the name of a control would be read as the control by whoever sees the result."""
+    read = {name for name, spec in study.corpora.items() if spec.text is not None}
+    read |= {member for group in study.groups.values() for member in group.corpora}
+    for name in sorted(read & GENERATORS.keys()):
+        raise StudyError(
+            f"{name!r} is the name of a built-in control and stands for text here",
+            where=f"{where}, corpora.{name}",
+            todo="give that corpus another name",
+        )
 
 
 def _check_groups(study: Study, *, where: str) -> None:

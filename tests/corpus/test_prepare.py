@@ -125,6 +125,12 @@ def test_empty_corpus(tmp_path, batches):
     assert not list(tmp_path.iterdir())
 
 
+def test_text_that_is_held_out_whole_is_not_called_empty(tmp_path):
+    held = Splits(validation_share=0.49, test_share=0.49)
+    with pytest.raises(CorpusError, match="fi: all of its 2 documents are held out"):
+        prepare([texts(2)], tmp_path / "c", name="fi", splits=held)
+
+
 @pytest.mark.parametrize(
     ("documents", "splits", "advice"),
     [

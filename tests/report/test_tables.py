@@ -40,6 +40,14 @@ def test_without_a_terminal_every_line_is_whole_and_alike(estimates):
     assert "█" not in "".join(lines)
 
 
+def test_names_are_whole_in_a_log_and_short_in_a_terminal(make_estimate):
+    name = "cipher(old-church-slavonic, script = Greek)"
+    rows = Estimates((make_estimate(source=name), make_estimate(source="x" * 10_000)))
+    assert f" {name} " in printed(rows)
+    assert max(map(len, printed(rows).splitlines())) < 300
+    assert max(map(len, printed(rows, terminal=True).splitlines())) <= 80
+
+
 def test_a_terminal_gets_bars_and_none_for_an_upper_bound(make_estimate):
     rows = (
         make_estimate(source="en"),

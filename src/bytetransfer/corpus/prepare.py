@@ -279,8 +279,14 @@ def write_card(folder: Path, card: CorpusCard) -> None:
 
 def refuse_too_small(card: CorpusCard, name: str) -> None:
     """Raise a CorpusError where a split is too small to measure anything on."""
-    if not card.train.bytes:
+    if card.documents_read == card.empty_dropped:
         raise _empty(name, card.empty_dropped)
+    if not card.train.bytes:
+        raise CorpusError(
+            f"all of its {card.documents_read:,} documents are held out: none is left to train on",
+            where=name,
+            todo="add text, or cut it into smaller documents (one a line)",
+        )
     for split in ("validation", "test"):
         held = card.split(split)
         if held.documents >= LEAST_HELD_OUT_DOCUMENTS and held.bytes >= LEAST_HELD_OUT_BYTES:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib import resources, util
+from importlib import resources
 from pathlib import Path
 
 from bytetransfer.disk import write_atomic
+from bytetransfer.learners.catalog import installed_learners
 
 
 def write_demo(folder: Path) -> Path:
@@ -14,10 +15,7 @@ def write_demo(folder: Path) -> Path:
 
     Both learners take part where torch is installed, the surface learner alone where it is not.
     """
-    learners = ["ngram"]
-    if util.find_spec("torch") and util.find_spec("safetensors"):
-        learners.append("transformer/nano")
     template = resources.files(__name__).joinpath("demo.toml").read_text(encoding="utf-8")
     path = folder / "demo.toml"
-    write_atomic(path, template.replace("@LEARNERS@", json.dumps(learners)))
+    write_atomic(path, template.replace("@LEARNERS@", json.dumps(installed_learners())))
     return path

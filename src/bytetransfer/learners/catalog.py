@@ -6,6 +6,7 @@ Nothing here loads torch; `make_learner` does when a transformer is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import util
 from typing import Any, Literal
 
 import msgspec
@@ -32,6 +33,12 @@ SURFACE = "ngram"
 """The surface learner's name: what every other learner is held against."""
 
 LEARNER_NAMES = (SURFACE, *(f"transformer/{preset}" for preset in PRESETS))
+
+
+def installed_learners() -> list[str]:
+    """The surface learner and, where torch is installed, the smallest transformer."""
+    neural = util.find_spec("torch") and util.find_spec("safetensors")
+    return [SURFACE, "transformer/nano"] if neural else [SURFACE]
 
 
 class TransformerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ from bytetransfer.transfer.estimate import Estimates, TransferEstimate
 from bytetransfer.units import format_bytes
 
 _NAME_CHARACTERS = 16
+_LOGGED_NAME_CHARACTERS = 200  # in a log a name must be found whole, but not ten thousand letters
 _MOST_BAR, _LEAST_BAR = 24, 4
 _SHOWN_REFUSALS = 5
 _HEADINGS = ("target", "learner", "D_F", "source", "D_T", "interval", "")
@@ -45,12 +46,13 @@ def print_estimates(estimates: Estimates, console: Console) -> None:
     """
     view = make_view(Measurements(()), estimates)
     if estimates.rows:
-        _print_table(_lines(view), console)
+        limit = _NAME_CHARACTERS if console.is_terminal else _LOGGED_NAME_CHARACTERS
+        _print_table(_lines(view, limit), console)
     for note in _notes(estimates):
         _write(Text(note), console)
 
 
-def _lines(view: View) -> list[_Line]:
+def _lines(view: View, limit: int) -> list[_Line]:
     """All estimates by target, learner, D_F and falling D_T; bars compare within a learner."""
     lines = []
     for target in view.targets:
@@ -60,19 +62,19 @@ def _lines(view: View) -> list[_Line]:
             for row in sorted(rows, key=lambda row: (row.finetune_bytes, -row.transfer_bytes)):
                 # A full bar for "at most" would show what is known not to be reached.
                 bar = 0.0 if row.status == "below_range" else row.transfer_bytes / largest
-                lines.append(_Line(_cells(view, row), bar))
+                lines.append(_Line(_cells(view, row, limit), bar))
     return lines
 
 
-def _cells(view: View, row: TransferEstimate) -> tuple[str, ...]:
+def _cells(view: View, row: TransferEstimate, limit: int) -> tuple[str, ...]:
     learner = f"{row.learner or 'learner'}, {row.regime}" if view.names.show_regime else row.learner
     # Shortened by the name alone, so that sizes of pretraining are never cut.
     size = f" {format_bytes(row.pretrain_bytes)}" if view.names.show_pretraining else ""
     return (
-        bare(shorten(row.target, _NAME_CHARACTERS)),
-        bare(shorten(learner or "learner", _NAME_CHARACTERS)),
+        bare(shorten(row.target, limit)),
+        bare(shorten(learner or "learner", limit)),
         format_bytes(row.finetune_bytes),
-        bare(shorten(row.source, _NAME_CHARACTERS)) + size,
+        bare(shorten(row.source, limit)) + size,
         bounded_bytes(row.transfer_bytes, row.status),
         transfer_range(row),
         ("!" if row.not_converged else "") + ("^" if row.below_surface else ""),
