@@ -48,9 +48,7 @@ def test_text_must_not_pass_for_a_control(make):
     own = CorpusSpec(generator=NonsenseSettings(paragraphs=1))
     declared = make.study().corpora
     check_study(make.study(corpora=declared | {"nonsense": own}), where="s.toml")
-    with pytest.raises(
-        StudyError, match=r"corpora\.nonsense: 'nonsense' is the name of"
-    ):
+    with pytest.raises(StudyError, match=r"corpora\.nonsense: 'nonsense' is the name of"):
         check_study(make.study(corpora=declared | {"nonsense": text}), where="s.toml")
     group = Group(corpora=("random_bytes", "nb"), files="{corpus}.txt")
     with pytest.raises(StudyError, match="'random_bytes' is the name of a built-in"):

@@ -1,6 +1,7 @@
 import gzip
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -115,8 +116,9 @@ def test_generated_text_suffices_for_the_study(make, tmp_path, store):
         assert found[name].card.train.bytes >= need
 
 
-def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store):
-    place = room(study, tmp_path, store)
+def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = room(study, Path(), store)
     assert set(place.unprepared().values()) == {"never prepared"}
     place.prepare(lambda *_: None)
     assert place.unprepared() == {}
@@ -124,7 +126,7 @@ def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store):
     (tmp_path / "en.txt").unlink()
     why = place.unprepared()
     assert why["fi"] == "changed since it was prepared: fi.txt"
-    assert why["en"] == why["cipher(en)"] == f"en ({tmp_path / 'en.txt'}): the file does not exist"
+    assert why["en"] == why["cipher(en)"] == "en.txt: the file does not exist"
     write_lines(tmp_path / "more.txt", "more")
     import msgspec
 

@@ -245,8 +245,8 @@ def _member(group: Group, name: str) -> CorpusSpec:
 
 
 def _short(file: str, base: Path) -> str:
-    path = Path(file)
-    return str(path.relative_to(base)) if path.is_relative_to(base) else file
+    path, home = Path(file), base.resolve()
+    return str(path.relative_to(home)) if path.is_relative_to(home) else file
 
 
 def _first_few(names: list[str], count: int = 3) -> str:
