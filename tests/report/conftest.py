@@ -108,6 +108,7 @@ def estimate(**changes: object) -> TransferEstimate:
         "regime": "converged",
         "pretrain_bytes": 2_500_000,
         "finetune_bytes": 100_000,
+        "nominal_bytes": 100_000,
         "status": "inside",
         "effective_bytes": 2.0e6,
         "effective_low": 1.7e6,

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.figures import HEIGHT, INKS, WIDTH, Scale, draw, marker, spread, ticks
+from bytetransfer.report.wording import bare
 
 SVG = "{http://www.w3.org/2000/svg}"
+TEXT = f"{SVG}text"
 LOG = Axis(title="D_F, bytes", kind="log", low=1e3, high=1e6)
 LOSS = Axis(title="bits per byte", kind="log", low=1.0, high=8.0, unit="number")
 SIGNED = Axis(title="D_T", kind="signed_log", low=-1e5, high=1e6, linear=1e3)
@@ -124,3 +126,42 @@ def test_a_step_ends_at_d_e_and_a_bound_at_the_edge():
 def test_sources_with_one_colour_differ_in_shape():
     kinds = {((ink - 1) % INKS, marker(ink, 0, 0)) for ink in range(1, 25)}
     assert len(kinds) == 24
+
+
+def categories(*names: str) -> Axis:
+    return Axis(title="source", kind="category", low=-0.5, high=len(names) - 0.5, names=names)
+
+
+def test_categories_stand_evenly_and_are_all_named():
+    names = tuple(f"language {number}" for number in range(9))
+    scale = Scale(categories(*names), 0.0, 90.0)
+    assert [round(scale(place), 6) for place in range(9)] == [5 + 10 * place for place in range(9)]
+    words = [bare(element.text) for element in parsed(chart(x=categories(*names))).iter(TEXT)]
+    assert set(names) <= set(words)
+
+
+def test_names_too_wide_to_stand_level_are_tilted_and_given_room():
+    level, tilted = (
+        parsed(chart(x=categories(*names))) for names in (("en", "fi"), ("x" * 30,) * 9)
+    )
+    assert not [element for element in level.iter(TEXT) if element.get("transform")]
+    assert len([element for element in tilted.iter(TEXT) if element.get("transform")]) == 9
+    heights = [float(root.get("viewBox").split()[3]) for root in (level, tilted)]
+    assert heights[0] == HEIGHT < heights[1]
+
+
+@given(low=st.floats(-1e6, 1e6), width=st.floats(1e-3, 1e6))
+def test_a_linear_axis_keeps_distances(low, width):
+    scale = Scale(Axis(title="x", kind="linear", low=low, high=low + width, unit="number"), 0, 100)
+    assert scale(low + width / 4) == pytest.approx(25, abs=1e-3)
+    assert ticks(scale.axis, 6)
+
+
+def test_loose_marks_have_no_line():
+    dots = (Dot(x=1e4, y=2.0), Dot(x=1e5, y=3.0))
+    loose, joined = (
+        parsed(chart(Series(name="s", ink=1, dots=dots, style=style)))
+        for style in ("loose", "joined")
+    )
+    lines = [len([p for p in root.iter(f"{SVG}path")]) for root in (loose, joined)]
+    assert lines == [2, 3]

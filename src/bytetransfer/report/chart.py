@@ -12,24 +12,27 @@ class Axis:
 
     Attributes:
         title: quantity and unit.
-        kind: `log` (zero has a place of its own left of a break) or `signed_log` (linear between
-            -`linear` and `linear`, logarithmic outside).
+        kind: `log` (zero has a place of its own left of a break), `signed_log` (linear between
+            -`linear` and `linear`, logarithmic outside), `linear`, or `category` (number i of
+            `names` stands at i, so that the axis goes from -0.5 to half beyond the last).
         low: smallest value shown; on a log axis the smallest above zero.
         high: largest value shown.
         linear: half the width of the linear stretch of a `signed_log` axis.
         zero: whether a log axis needs its place for zero.
         at: values to mark; empty for round ones.
         unit: how values are written: as sizes in bytes, or as plain numbers.
+        names: of the categories.
     """
 
     title: str
-    kind: Literal["log", "signed_log"]
+    kind: Literal["log", "signed_log", "linear", "category"]
     low: float
     high: float
     linear: float = 1.0
     zero: bool = False
     at: tuple[float, ...] = ()
     unit: Literal["bytes", "number"] = "bytes"
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +67,13 @@ class Series:
         ink: 0 for the from-scratch curve, 1 and up for sources in the study's order.
         dots: the values, ordered along x.
         style: `curve` (a thick line, no dots), `measured` (dots on it), `faint` (small dots, one a
-            seed) or `joined` (markers with a thin line).
+            seed), `joined` (markers with a thin line) or `loose` (markers alone).
     """
 
     name: str
     ink: int
     dots: tuple[Dot, ...]
-    style: Literal["curve", "measured", "faint", "joined"] = "joined"
+    style: Literal["curve", "measured", "faint", "joined", "loose"] = "joined"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ class Chart:
         x: the horizontal axis.
         y: the vertical axis.
         series: drawn in order, the last on top.
-        labels: where the names of `joined` series stand.
+        labels: where the names of `joined` and `loose` series stand.
         zero_line: whether y = 0 is drawn.
     """
 

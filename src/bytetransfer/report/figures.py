@@ -18,10 +18,12 @@ from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, isolate, signed_bytes, visible
 
 INKS = 8
+_MARKED = frozenset({"joined", "loose"})
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 WIDTH, HEIGHT = 420.0, 310.0
 _LEFT, _TOP, _BOTTOM, _RIGHT = 52.0, 30.0, 48.0, 14.0
 _FONT, _LABEL_GAP, _LABEL_CHARACTERS = 12.0, 14.0, 18
+_TILTED = 46.0  # more room below for names that stand aslant
 _ZERO_GAP = 36.0  # a log axis has no zero: it gets a place of its own, left of a break
 
 
@@ -49,7 +51,9 @@ class Scale:
     def _bend(self, value: float) -> float:
         if self.axis.kind == "log":
             return math.log10(value)
-        return math.asinh(value / self.axis.linear)
+        if self.axis.kind == "signed_log":
+            return math.asinh(value / self.axis.linear)
+        return value
 
 
 def ticks(axis: Axis, room: int) -> list[float]:
@@ -64,6 +68,10 @@ def ticks(axis: Axis, room: int) -> list[float]:
         return list(axis.at[:: -(-len(axis.at) // room)])
     if axis.kind == "signed_log":
         return _signed_ticks(axis, room)
+    if axis.kind == "linear":
+        return _even_steps(axis.low, axis.high, room)
+    if axis.kind == "category":  # every one is named, however many there are
+        return [float(place) for place in range(len(axis.names))]
     for steps in (_FINE, (1, 1.5, 2, 3, 4, 6, 8), (1, 2, 5), (1, 3), (1,)):
         values = _round_logs(axis.low, axis.high, steps)
         if len(values) <= room:
@@ -145,7 +153,8 @@ def draw(chart: Chart) -> str:
     name = _text(chart.name)
     return (
         f'<svg class="chart" role="img" aria-labelledby="{name}-title {name}-desc" '
-        f'viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" xmlns="http://www.w3.org/2000/svg">'
+        f'viewBox="0 0 {WIDTH:.0f} {HEIGHT + _tilted(chart, x):.0f}" '
+        'xmlns="http://www.w3.org/2000/svg">'
         f'<title id="{name}-title">{_text(chart.title)}</title>'
         f'<desc id="{name}-desc">{_text(chart.description)}</desc>{"".join(parts)}</svg>'
     )
@@ -153,7 +162,7 @@ def draw(chart: Chart) -> str:
 
 def _scales(chart: Chart) -> tuple[Scale, Scale]:
     """Scales that leave room for the labels on their side."""
-    named = [s for s in chart.series if s.style == "joined" and s.name and s.dots]
+    named = [s for s in chart.series if s.style in _MARKED and s.name and s.dots]
     widest = max((text_width(_label(s.name)) for s in named), default=0.0) + 16
     right = WIDTH - (_RIGHT if chart.labels == "left" else max(_RIGHT, widest))
     gutter = 0.0
@@ -178,7 +187,7 @@ def _offsets(chart: Chart) -> list[float]:
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> list[str]:
     floor, right = HEIGHT - _BOTTOM, x.end
-    parts = []
+    tilted, parts = _tilted(chart, x), []
     for value in ticks(chart.y, 6):
         place = y(value)
         zero = " zero" if chart.zero_line and value == 0 else ""
@@ -187,7 +196,11 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> list[str]:
     for value in ticks(chart.x, max(2, int((right - x.start) / 62))):
         place = x(value)
         parts.append(_line(place, floor, place, floor + 5, "axis"))
-        parts.append(_word(place, floor + 18, _size(value, chart.x), "tick middle"))
+        if tilted:
+            turn = f' transform="rotate(-35 {place:.1f} {floor + 14:.1f})"'
+            parts.append(_word(place, floor + 14, _size(value, chart.x), "tick end", turn))
+        else:
+            parts.append(_word(place, floor + 18, _size(value, chart.x), "tick middle"))
     parts.append(_line(_LEFT, floor, right, floor, "axis"))
     if chart.x.zero:
         middle = x.start + _ZERO_GAP / 2
@@ -195,12 +208,24 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> list[str]:
             parts.append(
                 _line(middle + shift - 2, floor + 5, middle + shift + 3, floor - 5, "axis")
             )
-    parts.append(_word((_LEFT + right) / 2, HEIGHT - 8, chart.x.title, "axis-title middle"))
+    parts.append(
+        _word((_LEFT + right) / 2, HEIGHT + tilted - 8, chart.x.title, "axis-title middle")
+    )
     parts.append(_word(4, 14, chart.y.title, "axis-title"))
     return parts
 
 
+def _tilted(chart: Chart, x: Scale) -> float:
+    """Room that names of categories need below, where they are too wide to stand level."""
+    if chart.x.kind != "category" or not chart.x.names:
+        return 0.0
+    widest = max(text_width(_size(place, chart.x)) for place in range(len(chart.x.names)))
+    return _TILTED if widest > abs(x(1) - x(0)) - 6 else 0.0
+
+
 def _size(value: float, axis: Axis) -> str:
+    if axis.kind == "category":
+        return isolate(bare(axis.names[int(value)]), _LABEL_CHARACTERS)
     return signed_bytes(value) if axis.unit == "bytes" else f"{value:.10g}"
 
 
@@ -235,7 +260,7 @@ def _marks(series: Series, x: Scale, y: Scale, offset: float) -> list[str]:
         return parts
     for dot, (a, b) in zip(series.dots, places, strict=True):
         note = f"<title>{_text(dot.note)}</title>" if dot.note else ""
-        if series.style != "joined":
+        if series.style not in _MARKED:
             size = 2.8 if series.style == "measured" else 1.8
             shape = f'<circle class="{series.style}-dot" cx="{a:.1f}" cy="{b:.1f}" r="{size}"/>'
         else:
@@ -294,7 +319,7 @@ def _labels(chart: Chart, x: Scale, y: Scale, offsets: Sequence[float]) -> list[
     named = [
         (series, series.dots[0 if at_left else -1], offset)
         for series, offset in zip(chart.series, offsets, strict=True)
-        if series.style == "joined" and series.name and series.dots
+        if series.style in _MARKED and series.name and series.dots
     ]
     places = spread([y(d.y) + 4 for _, d, _ in named], _LABEL_GAP, _TOP + 4, y.start - 4)
     column = (min if at_left else max)((x(d.x) + o for _, d, o in named), default=0.0)
@@ -327,8 +352,8 @@ def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
     return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def _word(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{_subscripts(text)}</text>'
+def _word(x: float, y: float, text: str, style: str, turn: str = "") -> str:
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{turn}>{_subscripts(text)}</text>'
 
 
 def _subscripts(text: str) -> str:

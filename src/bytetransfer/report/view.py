@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, Refusal, TransferEstimate
 
@@ -80,13 +80,6 @@ class View:
                 index.setdefault((learner, target, wanted), []).append(row)
         return index
 
-    @cached_property
-    def _sizes(self) -> dict[tuple[object, ...], list[Measurement]]:
-        cells: dict[tuple[object, ...], list[Measurement]] = {}
-        for row in self.measurements:
-            cells.setdefault((*row.curve, row.source, row.pretrain_bytes), []).append(row)
-        return cells
-
     def rows(
         self, learner: LearnerKey, *, target: str | None = None, source: SourceKey | None = None
     ) -> list[TransferEstimate]:
@@ -97,25 +90,15 @@ class View:
         self, learner: LearnerKey, size: int | None, *, target: str | None = None
     ) -> list[TransferEstimate]:
         """The estimates of a learner at a nominal D_F."""
-        return [row for row in self.rows(learner, target=target) if self.size(row) == size]
-
-    def size(self, row: TransferEstimate) -> int:
-        """The nominal D_F of an estimate; languages differ by some bytes in the actual one."""
-        cell = (row.learner, row.regime, row.target, row.source, row.pretrain_bytes)
-        near = min(
-            self._sizes.get(cell, ()),
-            key=lambda found: abs(found.target_bytes - row.finetune_bytes),
-            default=None,
-        )
-        return row.finetune_bytes if near is None else near.size
+        return [row for row in self.rows(learner, target=target) if row.nominal_bytes == size]
 
     def sizes(self, learner: LearnerKey) -> list[int]:
         """All nominal D_F of a learner, rising."""
-        return sorted({self.size(row) for row in self.rows(learner)})
+        return sorted({row.nominal_bytes for row in self.rows(learner)})
 
     def chosen_size(self, learner: LearnerKey) -> int | None:
         """The D_F the report opens on: the one with the fewest bounds, the largest of equals."""
-        inside = Counter(self.size(r) for r in self.rows(learner) if r.status == "inside")
+        inside = Counter(r.nominal_bytes for r in self.rows(learner) if r.status == "inside")
         return max(self.sizes(learner), key=lambda size: (inside[size], size), default=None)
 
     def ink(self, source: SourceKey) -> int:

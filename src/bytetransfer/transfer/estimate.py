@@ -47,6 +47,8 @@ class TransferEstimate:
         regime: how long it was trained.
         pretrain_bytes: bytes of source text.
         finetune_bytes: D_F, the actual bytes, averaged over seeds and rounded.
+        nominal_bytes: the size that was asked for, the same in all languages; what cells of one
+            size are told by.
         status: whether `effective_bytes` and what follows from it are numbers or bounds.
         effective_bytes: D_E where `inside`; an upper bound where `below_range`; a lower bound where
             `above_range`.
@@ -76,6 +78,7 @@ class TransferEstimate:
     regime: str
     pretrain_bytes: int
     finetune_bytes: int
+    nominal_bytes: int
     status: Status
     effective_bytes: float
     effective_low: float | None
@@ -288,6 +291,7 @@ def _row(
         regime=first.regime,
         pretrain_bytes=first.pretrain_bytes,
         finetune_bytes=given,
+        nominal_bytes=first.size,
         status=inverse.status,
         effective_bytes=inverse.bytes,
         effective_low=low,

@@ -1,0 +1,65 @@
+"""What all analyses share: which estimates are compared, their logarithms, and saying why not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scipy import stats
+
+from bytetransfer.transfer.estimate import TransferEstimate
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """An analysis that has no answer, and why: never a NaN.
+
+    Attributes:
+        reason: what is missing, and where it can be had.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, order=True)
+class Group:
+    """Estimates that are compared with each other.
+
+    Attributes:
+        learner: learner and preset.
+        regime: how long it was trained.
+        pretrain_bytes: bytes of source text.
+        finetune_bytes: the nominal D_F, the same in all languages.
+    """
+
+    learner: str
+    regime: str
+    pretrain_bytes: int
+    finetune_bytes: int
+
+
+def by_group(estimates: Iterable[TransferEstimate]) -> dict[Group, tuple[TransferEstimate, ...]]:
+    """Estimates of one learner, regime, pretraining size and nominal D_F, in order of these."""
+    found: dict[Group, list[TransferEstimate]] = {}
+    for row in estimates:
+        group = Group(row.learner, row.regime, row.pretrain_bytes, row.nominal_bytes)
+        found.setdefault(group, []).append(row)
+    return {group: tuple(found[group]) for group in sorted(found)}
+
+
+def log_effective_bytes(row: TransferEstimate) -> float | None:
+    """Natural logarithm of D_E; None where D_E is only a bound."""
+    return math.log(row.effective_bytes) if row.status == "inside" else None
+
+
+def standard_error(row: TransferEstimate) -> float | None:
+    """Standard error of log D_E that a two-sided interval stands for; None without one.
+
+    The interval need not be symmetric; half its width in log bytes over the normal quantile of its
+    level is what it would be if it were.
+    """
+    if row.interval != "two_sided" or row.effective_low is None or row.effective_high is None:
+        return None
+    width = math.log(row.effective_high) - math.log(row.effective_low)
+    return float(width / (2 * stats.norm.ppf((1 + row.level) / 2)))

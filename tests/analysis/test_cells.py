@@ -1,0 +1,46 @@
+import math
+
+import pytest
+from scipy import stats
+
+from bytetransfer.analysis.cells import Group, by_group, log_effective_bytes, standard_error
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.transfer.estimate import estimate_transfer
+
+
+def estimates():
+    rows = []
+    for seed, noise in enumerate((0.99, 1.0, 1.01)):
+        for size, loss in ((1_000, 4.0), (10_000, 3.0), (100_000, 2.0)):
+            rows.append(("scratch", "fi", size, size, loss * noise**2, seed))
+        for source, size, loss in (("en", 1_000, 3.5), ("en", 10_000, 2.5), ("ru", 10_000, 1.5)):
+            rows.append((source, "fi", size - seed, size, loss * noise, seed))
+    return estimate_transfer(
+        Measurements(
+            Measurement(
+                source=source, target=target, target_bytes=actual, nominal_bytes=nominal,
+                bits_per_byte=loss, seed=seed, learner="ngram",
+                pretrain_bytes=0 if source == SCRATCH else 9_000,
+            )
+            for source, target, actual, nominal, loss, seed in rows
+        ),
+        replicates=100,
+    )  # fmt: skip
+
+
+def test_estimates_of_one_nominal_size_are_compared():
+    groups = by_group(estimates())
+    small, large = Group("ngram", "", 9_000, 1_000), Group("ngram", "", 9_000, 10_000)
+    assert list(groups) == [small, large]
+    assert [row.source for row in groups[large]] == ["en", "ru"]
+    assert {row.finetune_bytes for row in groups[large]} == {9_999}
+
+
+def test_a_bound_has_no_logarithm_and_an_open_interval_no_standard_error():
+    en, ru = by_group(estimates())[Group("ngram", "", 9_000, 10_000)]
+    assert log_effective_bytes(en) == math.log(en.effective_bytes)
+    width = math.log(en.effective_high / en.effective_low)
+    assert standard_error(en) == pytest.approx(width / 2 / stats.norm.ppf(0.975))
+    assert ru.status == "above_range"
+    assert log_effective_bytes(ru) is None
+    assert standard_error(ru) is None
