@@ -1,12 +1,12 @@
 """How often do intervals of D_E hold the truth? Simulated studies on power laws.
 
-Loss curves are L(D) = E + (A/D)^alpha with E in .5–.8 nats, alpha in .15–.6 and an excess of .5–2
-nats at the smallest size, over three decades of bytes; the true D_E is log-uniform over the
-measured range. Every run has noise of its own (0.5 % by default) and, if asked for, each block of
-test documents is harder or easier for all runs and, a little, for each. The truth is the loss on an
-endless test split.
+Loss curves and true D_E are those of `estimators.py`. Every run has noise of its own (0.5 % by
+default) and, if asked for, each block of test documents is harder or easier for all runs and, a
+little, for each. The truth is the loss on an endless test split. Where both are there, their
+standard deviations stand in the stated ratio and their variances add up to that of 0.5 %. A bound
+covers if the truth lies where it says; studies that a method refuses are counted and left out.
 
-    python benchmarks/coverage.py --studies 1000
+    python benchmarks/coverage.py --studies 1000 --method monotone
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from estimators import SMALLEST_BYTES, SPAN, draw_law
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
+from bytetransfer.transfer.methods import METHODS, Method
 
-SMALLEST_BYTES = 6e6
-DECADES = 3.0
+NOISE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +36,17 @@ class Setting:
     `falling` gives the smallest size that noise and the largest a tenth of it; `shared` is the part
     of the variance of from-scratch runs that a seed's sizes have in common; `document_noise` is
     the standard deviation of the mean over all blocks of what a run makes of them on its own.
+    `useless` makes the fine-tuned runs the from-scratch runs of a size in the middle.
     """
 
     seeds: int
     sizes: int = 6
-    noise: float = 0.005
+    noise: float = NOISE
     falling: bool = False
     shared: float = 0.0
     document_noise: float = 0.0
     blocks: int = 200
+    useless: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,32 +60,37 @@ class Outcome:
 
 def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurements, float, float]:
     """Rows of one study, the true log D_E, and its position in the range."""
-    log_sizes = math.log(SMALLEST_BYTES) + np.linspace(0, DECADES * math.log(10), setting.sizes)
-    floor, alpha, excess = (generator.uniform(*r) for r in ((0.5, 0.8), (0.15, 0.6), (0.5, 2.0)))
+    law = draw_law(generator)
+    places = np.linspace(0, SPAN, setting.sizes)
     position = float(generator.uniform())
-    truth = float(log_sizes[0] + position * (log_sizes[-1] - log_sizes[0]))
-    places = np.append(log_sizes, truth)
-    losses = np.log((floor + excess * np.exp(-alpha * (places - log_sizes[0]))) / math.log(2))
-    scale = np.full(len(places), setting.noise)
-    if setting.falling:
-        scale = setting.noise * 10 ** (-(places - log_sizes[0]) / (log_sizes[-1] - log_sizes[0]))
+    if setting.useless:
+        position = round(position * (setting.sizes - 1)) / (setting.sizes - 1)
+    places = np.append(places, position * SPAN)
+    scale = setting.noise * (10 ** (-places / SPAN) if setting.falling else np.ones(len(places)))
     drawn = generator.standard_normal((setting.seeds, len(places)))
     common = generator.standard_normal((setting.seeds, 1))
     drawn[:, :-1] *= math.sqrt(1 - setting.shared)
     drawn[:, :-1] += math.sqrt(setting.shared) * common
-    log_losses = losses + scale * drawn
-    return _study(setting, log_sizes, log_losses, generator), truth, position
+    log_losses = law.log_loss(places) + scale * drawn
+    same = round(position * (setting.sizes - 1)) if setting.useless else None
+    if same is not None:
+        log_losses[:, -1] = log_losses[:, same]
+    measurements = _study(setting, places, log_losses, generator, same)
+    return measurements, math.log(SMALLEST_BYTES) + places[-1], position
 
 
 def _study(
     setting: Setting,
-    log_sizes: np.ndarray,
+    places: np.ndarray,
     log_losses: np.ndarray,
     generator: np.random.Generator,
+    same: int | None,
 ) -> Measurements:
     arms, count = log_losses.shape[1], setting.blocks
     easy = 0.2 * generator.standard_normal(count)
     own = setting.document_noise * math.sqrt(count) * generator.standard_normal((arms, count))
+    if same is not None:
+        own[-1] = own[same]
     hardness = np.exp(easy + own - (0.2**2 + own.var()) / 2)
     rows, blocks = [], {}
     for seed in range(setting.seeds):
@@ -91,7 +102,7 @@ def _study(
                 table = np.stack([1000 * math.log(2) * loss * hardness[arm], np.full(count, 1e3)])
                 blocks[key] = table.T
                 loss = float(table[0].sum() / table[1].sum() / math.log(2))
-            size = 10**6 if tuned else round(math.exp(log_sizes[arm]))
+            size = 10**6 if tuned else round(SMALLEST_BYTES * math.exp(places[arm]))
             source = "source" if tuned else SCRATCH
             rows.append(
                 Measurement(
@@ -112,53 +123,56 @@ def assess(row: TransferEstimate, truth: float, position: float) -> Outcome:
     return Outcome(covered, position, high - low, row.status, error)
 
 
-def run_setting(setting: Setting, *, studies: int, replicates: int, seed: int) -> list[Outcome]:
-    """The outcomes of `studies` studies of one kind."""
+def run_setting(
+    setting: Setting, *, studies: int, replicates: int, seed: int, method: Method
+) -> list[Outcome]:
+    """The outcomes of `studies` studies of one kind; those refused are absent."""
     outcomes = []
     for study in range(studies):
         measurements, truth, position = simulate(setting, np.random.default_rng([seed, study]))
-        row = estimate_transfer(measurements, replicates=replicates, seed=study).rows[0]
-        outcomes.append(assess(row, truth, position))
+        found = estimate_transfer(measurements, method=method, replicates=replicates, seed=study)
+        outcomes += [assess(row, truth, position) for row in found.rows]
     return outcomes
 
 
-def summary(outcomes: list[Outcome]) -> str:
+def summary(outcomes: list[Outcome], studies: int) -> list[str]:
     """Coverage in all and by third of the range, open share, median width, RMSE inside."""
     thirds = [
-        np.mean([o.covered for o in outcomes if third <= 3 * o.position < third + 1])
-        for third in range(3)
+        [o.covered for o in outcomes if min(int(3 * o.position), 2) == third] for third in range(3)
     ]
     inside = [o.error for o in outcomes if o.status == "inside"]
-    return "  ".join(
-        [
-            f"{np.mean([o.covered for o in outcomes]):8.3f}",
-            " ".join(f"{share:.3f}" for share in thirds),
-            f"{np.mean([not math.isfinite(o.width) for o in outcomes]):5.2f}",
-            f"{np.median([o.width for o in outcomes]):6.2f}",
-            f"{np.sqrt(np.mean(np.square(inside))):6.3f}",
-            f"{np.median(inside):+.3f}",
-            f"{1 - len(inside) / len(outcomes):5.2f}",
-        ]
-    )
+    bounded = [o.width for o in outcomes if math.isfinite(o.width)]
+    return [
+        f"{np.mean([o.covered for o in outcomes]):.3f}",
+        *(f"{np.mean(covered):.3f}" for covered in thirds),
+        f"{1 - len(bounded) / len(outcomes):.2f}",
+        f"{np.median(bounded):.2f}",
+        f"{np.sqrt(np.mean(np.square(inside))):.3f}",
+        f"{1 - len(inside) / len(outcomes):.2f}",
+        f"{1 - len(outcomes) / studies:.2f}",
+    ]
 
 
 def settings() -> list[tuple[str, Setting]]:
     """What is reported: seeds, noise alike or falling with size, shared, with documents."""
-    kinds = {
-        "alike": {},
-        "falling from 2 %": {"noise": 0.02, "falling": True},
-        "half of it shared": {"shared": 0.5},
+    kinds: dict[str, dict[str, float]] = {
+        "seeds only": {},
         "2 % noise": {"noise": 0.02},
-        "4 sizes": {"sizes": 4},
-        "documents 0.2 %": {"document_noise": 0.002},
-        "documents 0.5 %": {"document_noise": 0.005},
+        "four sizes": {"sizes": 4},
+        "half of it shared": {"shared": 0.5},
+        "falls from 2 % to 0.2 %": {"noise": 0.02, "falling": True},
     }
+    for ratio in (4.0, 1.0, 0.25):
+        documents = NOISE / math.hypot(1.0, ratio)
+        name = f"seeds : documents {ratio:g} : 1" if ratio >= 1 else "seeds : documents 1 : 4"
+        kinds[name] = {"noise": ratio * documents, "document_noise": documents}
+    kinds["the same model"] = {"useless": True, "document_noise": NOISE / 2}
     found = [
         (kind, Setting(seeds=seeds, **given))
         for kind, given in kinds.items()
         for seeds in (2, 3, 5)
     ]
-    return [*found, ("documents 0.5 %", Setting(seeds=1, noise=0.0, document_noise=0.005))]
+    return [*found, ("documents only", Setting(seeds=1, noise=0.0, document_noise=NOISE))]
 
 
 def main() -> None:
@@ -166,16 +180,39 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--replicates", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--method", choices=METHODS[:3], default=METHODS[0])
+    parser.add_argument("--only", default="", help="only the kinds whose name holds this")
     options = parser.parse_args()
-    heads = "covers  by third of range   open   width   RMSE  median censored"
-    print(f"{'noise':18s} seeds   {heads}")
+    heads = [
+        "noise",
+        "seeds",
+        "covers",
+        "lower",
+        "middle",
+        "upper",
+        "open",
+        "width",
+        "RMSE",
+        "bounds",
+        "refused",
+    ]
+    made = Table(*heads, title=f"Nominal 95 % intervals, {options.method}", box=SIMPLE_HEAD)
+    start = time.perf_counter()
     for kind, setting in settings():
-        start = time.perf_counter()
+        if options.only not in kind:
+            continue
         outcomes = run_setting(
-            setting, studies=options.studies, replicates=options.replicates, seed=options.seed
+            setting,
+            studies=options.studies,
+            replicates=options.replicates,
+            seed=options.seed,
+            method=options.method,
         )
-        spent = time.perf_counter() - start
-        print(f"{kind:18s} {setting.seeds:5d} {summary(outcomes)}   ({spent:.0f} s)", flush=True)
+        made.add_row(kind, str(setting.seeds), *summary(outcomes, options.studies))
+    console = Console(width=120)
+    console.print(made)
+    spent = time.perf_counter() - start
+    console.print(f"{options.studies} studies a row; by third of the range; {spent:.0f} s")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import argparse
 from importlib import resources
 from pathlib import Path
 
-from bytetransfer.measurement import Measurements, parse_blocks, parse_measurements
+from bytetransfer.measurement import Measurements, parse_blocks
+from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.report.charts import transfer_charts
 from bytetransfer.report.figures import HEIGHT, WIDTH, draw
 from bytetransfer.report.view import make_view

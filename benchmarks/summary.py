@@ -12,7 +12,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from bytetransfer.measurement import parse_blocks, parse_measurements
+from bytetransfer.measurement import parse_blocks
+from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 from bytetransfer.units import format_bytes
 

@@ -1,7 +1,8 @@
 import pytest
 
 from bytetransfer.collect import collect
-from bytetransfer.measurement import SCRATCH, parse_measurements
+from bytetransfer.measurement import SCRATCH
+from bytetransfer.measurement_file import parse_measurements
 
 NEURAL = "transformer/nano"
 CURVE = {1_000: 4.0, 10_000: 2.0, 60_000: 1.2}  # a from-scratch curve, in bits per byte

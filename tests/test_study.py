@@ -4,7 +4,8 @@ from bytetransfer.corpus.sources import FileSource
 from bytetransfer.corpus.synthetic import NonsenseSettings
 from bytetransfer.errors import StudyError
 from bytetransfer.learners.catalog import TransformerOptions
-from bytetransfer.study import CorpusSpec, Group, check_study, remarks
+from bytetransfer.study import CorpusSpec, Group
+from bytetransfer.study_check import check_study, remarks
 
 
 def test_each_expression_is_parsed_once_in_the_order_of_the_study(make):

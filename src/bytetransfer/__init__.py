@@ -26,7 +26,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bytetransfer.measurement import Measurement, Measurements, parse_measurements
+    from bytetransfer.measurement import Measurement, Measurements
+    from bytetransfer.measurement_file import parse_measurements, read_measurements
     from bytetransfer.project import Project
     from bytetransfer.study_file import read_study
     from bytetransfer.transfer.estimate import estimate_transfer
@@ -37,6 +38,7 @@ __all__ = [
     "Project",
     "estimate_transfer",
     "parse_measurements",
+    "read_measurements",
     "read_study",
 ]
 
@@ -45,7 +47,8 @@ _HOMES = {
     "Measurements": "bytetransfer.measurement",
     "Project": "bytetransfer.project",
     "estimate_transfer": "bytetransfer.transfer.estimate",
-    "parse_measurements": "bytetransfer.measurement",
+    "parse_measurements": "bytetransfer.measurement_file",
+    "read_measurements": "bytetransfer.measurement_file",
     "read_study": "bytetransfer.study_file",
 }
 

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
-from functools import wraps
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 from rich.console import Console
 
-from bytetransfer.errors import RunFailedError, UserError
+from bytetransfer.cli_explain import analyse, published
+from bytetransfer.cli_shared import JSON, QUIET, STORE, STUDY, WORKERS, guarded, print_value
+from bytetransfer.errors import RunFailedError
 
-_STUDY = click.argument("study", type=click.Path(path_type=Path))
-_STORE = click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    help="Folder of corpora and runs  [default: .bytetransfer beside the study file]",
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-_QUIET = click.option("--quiet", is_flag=True, help="No progress.")
-_WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Runs at a time  [default: cores / threads of the study; 1 on a GPU]",
-)
+if TYPE_CHECKING:
+    from bytetransfer.transfer.estimate import Estimates
 
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Give what the user can put right one message and exit code 2; a bug keeps its traceback."""
-
-    @wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
-        except RunFailedError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from here", err=True)
-            sys.exit(130)
-
-    return guarded
+_COLUMNS = """\b
+A table (.csv, .tsv, .parquet) has a row per run, and the columns
+  source         what was pretrained on; scratch for a run from scratch
+  target         what was fine-tuned or trained on, and tested on
+  bytes          bytes of target text it was given: 6000000 or 6MB
+the held-out loss in one of
+  bits_per_byte
+  nats_per_byte
+  perplexity     per byte: 2 to the power of bits_per_byte
+  nats           their total, beside the bytes tested on in test_bytes
+and if you like learner, regime, seed, pretrain_bytes. Other columns are passed over.
+"""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -68,10 +48,10 @@ def main() -> None:
     show_default=True,
     help="Where the demo's study, store and results go.",
 )
-@_WORKERS
-@_JSON
-@_QUIET
-@_guarded
+@WORKERS
+@JSON
+@QUIET
+@guarded
 def demo(folder: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
     """A whole study on artificial languages: offline, in under three minutes."""
     from bytetransfer.demo import write_demo
@@ -87,11 +67,11 @@ def demo(folder: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
 
 
 @main.command()
-@_STUDY
-@_STORE
-@_JSON
-@_QUIET
-@_guarded
+@STUDY
+@STORE
+@JSON
+@QUIET
+@guarded
 def prepare(study: Path, store: Path | None, as_json: bool, quiet: bool) -> None:
     """Read, de-duplicate, shuffle and split the study's text."""
     from bytetransfer.display import PrepareDisplay, print_corpora
@@ -101,15 +81,15 @@ def prepare(study: Path, store: Path | None, as_json: bool, quiet: bool) -> None
     with PrepareDisplay(Console(stderr=True), quiet=quiet or as_json) as display:
         corpora = project.prepare(display)
     cards = {name: corpus.card for name, corpus in corpora.items()}
-    _print(cards, as_json, lambda console: print_corpora(cards, console))
+    print_value(cards, as_json, lambda console: print_corpora(cards, console))
 
 
 @main.command()
-@_STUDY
-@_STORE
-@_WORKERS
-@_JSON
-@_guarded
+@STUDY
+@STORE
+@WORKERS
+@JSON
+@guarded
 def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) -> None:
     """What the study would take, what is there already, and why something is not reused."""
     from bytetransfer.display import print_forecast
@@ -118,7 +98,7 @@ def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) ->
     project = Project.open(study, store=store)
     planned = project.plan()
     forecast = project.forecast(planned, workers=workers or project.default_workers(planned))
-    _print(forecast, as_json, lambda console: print_forecast(forecast, console))
+    print_value(forecast, as_json, lambda console: print_forecast(forecast, console))
 
 
 @main.command()
@@ -127,11 +107,11 @@ def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) ->
     "--source", "sources", multiple=True, metavar="NAME=FILES", help="Text to start from."
 )
 @click.option("--target", "targets", multiple=True, metavar="NAME=FILES", help="Text to learn.")
-@_STORE
-@_WORKERS
-@_JSON
-@_QUIET
-@_guarded
+@STORE
+@WORKERS
+@JSON
+@QUIET
+@guarded
 def run(
     study: Path | None,
     sources: tuple[str, ...],
@@ -157,10 +137,10 @@ def run(
 
 
 @main.command()
-@_STUDY
-@_STORE
-@_JSON
-@_guarded
+@STUDY
+@STORE
+@JSON
+@guarded
 def status(study: Path, store: Path | None, as_json: bool) -> None:
     """How far a study is, also while it runs in another terminal."""
     from bytetransfer.display import print_status
@@ -168,39 +148,71 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
 
     project = Project.open(study, store=store)
     found = project.status(project.plan())
-    _print(found, as_json, lambda console: print_status(found, console))
+    print_value(found, as_json, lambda console: print_status(found, console))
 
 
-@main.command()
-@click.argument("study", type=click.Path(path_type=Path))
-@_STORE
-@_JSON
-@_guarded
-def estimate(study: Path, store: Path | None, as_json: bool) -> None:
-    """D_E and D_T of a study file's finished runs, or of a CSV of losses."""
-    from bytetransfer.project import Project, estimate_csv
+@main.command(epilog=_COLUMNS)
+@click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
+@STORE
+@click.option(
+    "--method",
+    type=click.Choice(["monotone", "power_law", "linear", "published"]),
+    help="How a table's from-scratch curve is drawn and inverted  [default: monotone]",
+)
+@click.option(
+    "--extrapolate",
+    is_flag=True,
+    help="Let power_law look past the largest size; the status says so.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    help="Nominal coverage of a table's intervals  [default: 0.95]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write a table's estimates to a .csv, .json or .parquet file.",
+)
+@JSON
+@guarded
+def estimate(
+    file: Path,
+    store: Path | None,
+    method: str | None,
+    extrapolate: bool,
+    confidence: float | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """D_E and D_T of a study file's finished runs, or of a table of losses."""
     from bytetransfer.report import print_estimates
 
-    if study.suffix == ".csv":
-        estimates = estimate_csv(study)
+    given = {"method": method, "extrapolate": extrapolate, "confidence": confidence}
+    options = {name: value for name, value in given.items() if value}
+    if file.suffix.lower() != ".toml":
+        estimates = _estimate_table(file, out, options)
+        written = [] if out is None else [out]
+    elif options or out:
+        raise click.UsageError(
+            "--store and --json are all a study file takes; the other options are for a table of "
+            "losses, such as the study's results/.../measurements.csv"
+        )
     else:
-        project = Project.open(study, store=store)
-        measurements = project.finished(project.plan())
-        estimates = project.estimates(measurements)
-        files = project.write_estimates(measurements, estimates)
+        estimates, written = _estimate_study(file, store)
     if as_json:
         click.echo(estimates.to_json())
         return
     print_estimates(estimates, Console())
-    if study.suffix != ".csv":
-        click.echo(f"written: {', '.join(os.path.relpath(file) for file in files)}")
+    if written:
+        click.echo(f"written: {', '.join(os.path.relpath(path) for path in written)}")
 
 
 @main.command()
-@_STUDY
-@_STORE
-@_JSON
-@_guarded
+@STUDY
+@STORE
+@JSON
+@guarded
 def report(study: Path, store: Path | None, as_json: bool) -> None:
     """Write the report of the study's finished runs: one HTML file that works offline."""
     from bytetransfer.project import Project
@@ -209,7 +221,29 @@ def report(study: Path, store: Path | None, as_json: bool) -> None:
     planned = project.plan()
     measurements = project.finished(planned)
     path = project.write_report(planned, measurements, project.estimates(measurements))
-    _print({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
+    print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
+
+
+def _estimate_table(path: Path, out: Path | None, options: dict[str, Any]) -> Estimates:
+    from bytetransfer.project import estimate_file, write_table
+
+    if out is not None and out.resolve() == path.resolve():
+        raise click.UsageError("--out is the table of losses itself")
+    if options.get("extrapolate") and options.get("method") != "power_law":
+        raise click.UsageError("only power_law can extrapolate: add --method power_law")
+    estimates = estimate_file(path, **options)
+    if out is not None:
+        write_table(estimates, out)
+    return estimates
+
+
+def _estimate_study(path: Path, store: Path | None) -> tuple[Estimates, list[Path]]:
+    from bytetransfer.project import Project
+
+    project = Project.open(path, store=store)
+    measurements = project.finished(project.plan())
+    estimates = project.estimates(measurements)
+    return estimates, project.write_estimates(measurements, estimates)
 
 
 def _run(
@@ -241,8 +275,5 @@ def _run(
         raise RunFailedError(failure_message(planned, state, project.store))
 
 
-def _print(value: Any, as_json: bool, show: Callable[[Console], None]) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode(value).decode())
-    else:
-        show(Console())
+main.add_command(analyse)
+main.add_command(published)

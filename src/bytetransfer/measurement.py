@@ -9,14 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bytetransfer.errors import MeasurementError
+from bytetransfer.frames import make_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCRATCH = "scratch"
 """What stands in the column `source` of a run that was trained from scratch."""
@@ -80,11 +84,7 @@ class Measurement:
 
 
 COLUMNS = tuple(f.name for f in fields(Measurement))
-_INTEGERS = {"target_bytes", "seed", "pretrain_bytes", "nominal_bytes", "test_bytes"}
-_FLOATS = {"bits_per_byte", "nats", "validation_bits_per_byte"}
-_FLAGS = {"not_converged", "below_surface"}
-_REQUIRED = ("source", "target", "target_bytes", "bits_per_byte")
-_ALIASES = {"bytes": "target_bytes", "finetune_bytes": "target_bytes"}
+"""The fields of a row, which are the columns of its table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +114,7 @@ class Measurements:
             known = unique.setdefault(key, row)
             if known != row:
                 raise MeasurementError(
-                    f"two rows disagree: {known.bits_per_byte} and {row.bits_per_byte} bits per "
-                    "byte or other columns",
+                    f"two rows disagree: {disagreement(known, row)}",
                     where=f"source {row.source}, target {row.target}, {row.target_bytes} bytes, "
                     f"seed {row.seed}",
                     todo="give repeated runs different seeds, or delete one of the rows",
@@ -137,6 +136,15 @@ class Measurements:
         writer.writerow(COLUMNS)
         writer.writerows([_cell_text(getattr(row, name)) for name in COLUMNS] for row in self.rows)
         return out.getvalue()
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows as a pandas DataFrame, one column a field (`COLUMNS`).
+
+        Raises:
+            MissingExtraError: where pandas is not installed.
+        """
+        rows = [{name: getattr(row, name) for name in COLUMNS} for row in self.rows]
+        return make_frame(rows, COLUMNS, Measurement)
 
     def blocks_to_parquet(self) -> bytes:
         """The blocks as a Parquet file: run, block, nats, bytes; as CSV it would be far larger."""
@@ -162,121 +170,14 @@ class Measurements:
         return out.getvalue()
 
 
+def disagreement(one: Measurement, other: Measurement) -> str:
+    """The columns in which two rows differ, with both values."""
+    pairs = [(name, getattr(one, name), getattr(other, name)) for name in COLUMNS]
+    return ", ".join(f"{name} {a!r} and {b!r}" for name, a, b in pairs if a != b)
+
+
 def _numbered(count: int) -> NDArray[np.int32]:
     return np.arange(count, dtype=np.int32)
-
-
-def parse_measurements(
-    text: str, *, where: str, blocks: Mapping[str, Blocks] | None = None
-) -> Measurements:
-    r"""Read rows from CSV; only source, target, bytes and a loss are needed.
-
-    The loss may stand in any of the columns `bits_per_byte`, `perplexity` (per byte), or `nats`
-    with `test_bytes`. `bytes` and `finetune_bytes` are other names of `target_bytes`.
-
-    Args:
-        text: the CSV with a header line.
-        where: what to call the file in messages.
-        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
-
-    Raises:
-        MeasurementError: for a missing column, a cell that is no number, contradicting rows.
-
-    >>> rows = parse_measurements("source,target,bytes,perplexity\nen,fi,1000,4\n", where="x.csv")
-    >>> rows.rows[0].bits_per_byte
-    2.0
-    """
-    rows = [_parse_row(row, where=place) for place, row in _lines(text, where=where)]
-    if not rows:
-        raise MeasurementError("no rows", where=where, todo="give a header and one row per run")
-    try:
-        return Measurements(rows, blocks)
-    except MeasurementError as error:
-        place = error.where if error.where.startswith(where) else f"{where}, {error.where}"
-        raise MeasurementError(error.what, where=place, todo=error.todo) from None
-
-
-def _lines(text: str, *, where: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row's cells that hold something, by column, and the line it ends on."""
-    reader = csv.DictReader(io.StringIO(text))
-    try:
-        for row in reader:
-            place = f"{where}, line {reader.line_num}"
-            if None in row:
-                raise MeasurementError("more cells than the header has columns", where=place)
-            cells = {str(name).strip(): (cell or "").strip() for name, cell in row.items()}
-            yield place, {name: cell for name, cell in cells.items() if cell}
-    except csv.Error as error:
-        place = f"{where}, line {reader.line_num + 1}"
-        raise MeasurementError(f"no valid CSV ({error})", where=place) from None
-
-
-def _parse_row(row: Mapping[str, str], *, where: str) -> Measurement:
-    given = {_ALIASES.get(name, name): cell for name, cell in row.items()}
-    if len(given) < len(row):
-        raise MeasurementError(
-            "two columns for the bytes of target text",
-            where=where,
-            todo=f"keep one of: target_bytes, {', '.join(_ALIASES)}",
-        )
-    values: dict[str, object] = {
-        name: _parse_cell(name, cell, where=where)
-        for name, cell in given.items()
-        if name in COLUMNS
-    }
-    if "bits_per_byte" not in values:
-        values["bits_per_byte"] = _loss(given, values, where=where)
-    for name in _REQUIRED:
-        if name not in values:
-            raise MeasurementError(
-                f"no value in column {name!r}", where=where, todo=f"needed: {', '.join(_REQUIRED)}"
-            )
-    if values["bits_per_byte"] == 0:
-        raise MeasurementError("the loss is 0", where=where, todo="give a loss above 0")
-    return Measurement(**values)  # type: ignore[arg-type]
-
-
-def _loss(given: Mapping[str, str], values: Mapping[str, object], *, where: str) -> float:
-    nats, count = values.get("nats"), values.get("test_bytes")
-    if isinstance(nats, float) and isinstance(count, int) and count > 0:
-        return nats / (math.log(2) * count)
-    if "perplexity" in given:
-        perplexity = _number(given["perplexity"], "perplexity", where=where)
-        if perplexity >= 1:
-            return math.log2(perplexity)
-        raise MeasurementError(f"perplexity {perplexity} is below 1", where=where)
-    raise MeasurementError(
-        "no loss", where=where, todo="give bits_per_byte, perplexity, or nats and test_bytes"
-    )
-
-
-def _parse_cell(name: str, cell: str, *, where: str) -> object:
-    if name in _FLAGS:
-        if cell not in ("true", "false"):
-            raise MeasurementError(f"{cell!r} is neither true nor false", where=f"{where}, {name}")
-        return cell == "true"
-    if name in _INTEGERS and cell.isdecimal():
-        return int(cell)  # not by way of a float, which ends at 2**53
-    if name in _INTEGERS or name in _FLOATS:
-        number = _number(cell, name, where=where)
-        if name in _FLOATS:
-            return number
-        if not number.is_integer():
-            raise MeasurementError(f"{cell!r} is not a whole number", where=f"{where}, {name}")
-        return int(number)
-    return cell
-
-
-def _number(cell: str, name: str, *, where: str) -> float:
-    try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise MeasurementError(
-            f"{cell!r} is no number of at least 0", where=f"{where}, column {name}"
-        )
-    return number
 
 
 def parse_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:

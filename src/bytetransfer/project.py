@@ -12,14 +12,16 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from bytetransfer.collect import collect
 from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.typology import read_distances
 from bytetransfer.description import describe
 from bytetransfer.disk import write_atomic
 from bytetransfer.engine.calibrate import bytes_per_second
@@ -27,16 +29,24 @@ from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import LocalEngine
 from bytetransfer.errors import MeasurementError, StoreError, StudyError
-from bytetransfer.learners.catalog import Settings, numerics_for
+from bytetransfer.explain import ANALYSES, Distances, Evidence, answered, explain, is_made
+from bytetransfer.learners.catalog import Settings, numerics_for, parameter_counts
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.measurement import Measurements, parse_blocks, parse_measurements
-from bytetransfer.overview import Forecast, Status, forecast, status
+from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurement_file import read_measurements
+from bytetransfer.overview import Forecast, Status, forecast, status, unprepared_lines
 from bytetransfer.plan import Plan, make_plan
 from bytetransfer.report import build_report, render_html
+from bytetransfer.report.document import Section
+from bytetransfer.report.view import make_view
 from bytetransfer.store import Store
-from bytetransfer.study import Study, remarks
+from bytetransfer.study import Study
+from bytetransfer.study_check import remarks
 from bytetransfer.study_file import read_study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
+from bytetransfer.transfer.methods import Method
+
+_SHOWN_REASONS = 5
 
 
 @dataclass(frozen=True)
@@ -142,8 +152,7 @@ class Project:
         """
         todo = f"bytetransfer run {self.path} does what is missing"
         if plan.unprepared:
-            found = self._room.unprepared().items()
-            what = "; ".join(f"{name} is not prepared ({reason})" for name, reason in found)
+            what = " ".join(unprepared_lines(self._room.unprepared())).rstrip(".")
             raise StudyError(what, where=str(self.path), todo=todo)
         measurements = self.measurements(plan)
         if not len(measurements):
@@ -166,7 +175,11 @@ class Project:
         """D_E and D_T of every fine-tuned cell."""
         options = self.study.estimate
         return estimate_transfer(
-            measurements, level=options.level, replicates=options.replicates, seed=options.seed
+            measurements,
+            method=options.method,
+            confidence=options.level,
+            replicates=options.replicates,
+            seed=options.seed,
         )
 
     def write_estimates(self, measurements: Measurements, estimates: Estimates) -> list[Path]:
@@ -174,19 +187,50 @@ class Project:
         files: dict[str, bytes | str] = {
             "measurements.csv": measurements.to_csv(),
             "blocks.parquet": measurements.blocks_to_parquet(),
-            "estimates.csv": estimates.to_csv(),
-            "estimates.json": estimates.to_json(),
-            "estimates.parquet": _parquet(estimates),
         }
+        files |= {f"estimates{ending}": write(estimates) for ending, write in _WRITERS.items()}
         for name, content in files.items():
             write_atomic(self.results / name, content)
         return [self.results / name for name in files]
+
+    def explain(
+        self, measurements: Measurements, estimates: Estimates, analyses: Iterable[str]
+    ) -> list[Section]:
+        """What some of `explain.ANALYSES` say of the study, as sections.
+
+        Raises:
+            MeasurementError: for a CSV of distances that cannot be read.
+        """
+        corpora = {n: c for n, c in self._room.known().items() if c is not None}
+        options = self.study.analysis
+        evidence = Evidence(
+            measurements=measurements,
+            estimates=estimates,
+            names=make_view(measurements, estimates).names,
+            corpora=corpora,
+            languages=self._languages(corpora),
+            distances=_distances(self.path.parent, options.distances),
+            close=options.close,
+            parameters=parameter_counts(self.study.learners),
+            factor=options.factor,
+            reference=options.reference,
+            method=self.study.estimate.method,
+            seed=self.study.estimate.seed,
+            remember=self.store.remembered,
+        )
+        return explain(evidence, analyses)
+
+    def _languages(self, corpora: Mapping[str, Corpus]) -> dict[str, str]:
+        """Language codes of corpora that are languages: as stated, or else their names."""
+        plain = {name: corpus for name, corpus in corpora.items() if not is_made(name)}
+        return {name: corpus.card.language or name for name, corpus in plain.items()}
 
     def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
         """Write the report; its path."""
         path = self.results / "report.html"
         description = describe(self.study, self.path, plan, self._room.known(), self.store)
-        page = render_html(build_report(measurements, estimates, description))
+        sections = answered(self.explain(measurements, estimates, ANALYSES))
+        page = render_html(build_report(measurements, estimates, description, sections))
         write_atomic(path, page)
         return path
 
@@ -215,28 +259,90 @@ class Project:
         return numerics_for(settings, self.study.numerics, expected_bytes)
 
 
-def estimate_csv(path: Path) -> Estimates:
-    """D_E and D_T from a CSV of losses, with `blocks.parquet` beside it where there is one.
+def explain_table(
+    measurements: Measurements,
+    analyses: Iterable[str],
+    *,
+    close: Mapping[str, str],
+    distances: Path | None = None,
+    factor: float = 2.0,
+    method: Method = "monotone",
+    noise: float | None = None,
+) -> list[Section]:
+    """What some of `explain.ANALYSES` say of losses alone; names of languages are their codes.
+
+    Args:
+        measurements: all rows.
+        analyses: which.
+        close: for a target, the source that is close to it.
+        distances: a CSV of distances between languages.
+        factor: sources within it are called alike.
+        method: how the from-scratch curve is drawn.
+        noise: standard error of log D_E to assume where there is no interval.
 
     Raises:
-        MeasurementError: if the file cannot be read as measurements.
+        MeasurementError: for a CSV of distances that cannot be read.
     """
-    file = path.with_name("blocks.parquet")
-    blocks = parse_blocks(file.read_bytes(), where=str(file)) if file.exists() else None
-    measurements = parse_measurements(_csv_text(path), where=str(path), blocks=blocks)
-    return estimate_transfer(measurements)
+    estimates = estimate_transfer(measurements, method=method)
+    found = {name for row in estimates for name in (row.source, row.target)}
+    evidence = Evidence(
+        measurements=measurements,
+        estimates=estimates,
+        names=make_view(measurements, estimates).names,
+        languages={name: name for name in sorted(found) if not is_made(name)},
+        distances=_distances(Path(), None if distances is None else str(distances)),
+        close=close,
+        factor=factor,
+        method=method,
+        noise=noise,
+    )
+    return explain(evidence, analyses)
 
 
-def _csv_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before UTF-8
-    except FileNotFoundError:
-        raise MeasurementError("no such file", where=str(path), todo="check its name") from None
-    except UnicodeDecodeError as error:
-        what = f"not UTF-8 at byte {error.start}"
-        raise MeasurementError(what, where=str(path), todo="save it as UTF-8") from None
-    except OSError as error:
-        raise MeasurementError(f"cannot be read ({error.strerror})", where=str(path)) from None
+def _distances(base: Path, file: str | None) -> Distances:
+    return {} if file is None else read_distances(base / file)
+
+
+def estimate_file(path: Path, **options: Any) -> Estimates:
+    """D_E and D_T from a table of losses, with `blocks.parquet` beside it where there is one.
+
+    Args:
+        path: the table, as `read_measurements` reads it.
+        options: of `estimate_transfer`.
+
+    Raises:
+        MeasurementError: if the file cannot be read as measurements, or gives no estimate at all.
+    """
+    estimates = estimate_transfer(read_measurements(path), **options)
+    if len(estimates):
+        return estimates
+    if not estimates.refusals:
+        what = f"no row is fine-tuned: the source of all is {SCRATCH!r}"
+        raise MeasurementError(what, where=str(path), todo="add rows with a source")
+    curves = [(r, filter(None, (r.target, r.learner, r.regime))) for r in estimates.refusals]
+    reasons = dict.fromkeys(f"{', '.join(curve)}: {row.reason}" for row, curve in curves)
+    more = len(reasons) - _SHOWN_REASONS
+    raise MeasurementError(
+        "no estimate for any target ("
+        + "; ".join(list(reasons)[:_SHOWN_REASONS])
+        + (f"; and {more} more)" if more > 0 else ")"),
+        where=str(path),
+        todo=f"give every target enough rows with the source {SCRATCH!r}, of the same learner, "
+        "regime and seeds",
+    )
+
+
+def write_table(estimates: Estimates, path: Path) -> None:
+    """Write estimates as the ending of the file says: `.csv`, `.json` or `.parquet`.
+
+    Raises:
+        StoreError: for another ending, or if the disk does not take it.
+    """
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        todo = f"give a file that ends in {', '.join(_WRITERS)}"
+        raise StoreError("no kind of table by its name", where=str(path), todo=todo)
+    write_atomic(path, _WRITERS[ending](estimates))
 
 
 def failure_message(plan: Plan, state: State, store: Store) -> str:
@@ -255,3 +361,10 @@ def _parquet(estimates: Estimates) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(estimates.to_rows()), out)
     return out.getvalue()
+
+
+_WRITERS: dict[str, Callable[[Estimates], bytes | str]] = {
+    ".csv": Estimates.to_csv,
+    ".json": Estimates.to_json,
+    ".parquet": _parquet,
+}

@@ -10,6 +10,7 @@
     environment.json                 when, where and how long: never part of a result
     state/                           the learner's state, kept where other runs start from it
     work/                            checkpoints, gone when the run is done
+<root>/remembered/<digest>.json      what took long to make and depends on nothing but its key
 <root>/locks/                        one file a lock; the system frees it when its holder dies
 """
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,7 @@ import msgspec
 from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import StoreError, UserError
-from bytetransfer.identity import canonical_json
+from bytetransfer.identity import canonical_json, digest
 from bytetransfer.run import Result, Run
 
 T = TypeVar("T")
@@ -258,6 +259,22 @@ class Store:
 
     def _index(self, key: str) -> Path:
         return self.root / "corpora" / "index" / f"{key}.json"
+
+    # ── what takes long and depends on nothing but a key ─────────────────────────────────────────
+
+    def remembered(self, key: object, make: Callable[[], object]) -> object:
+        """The plain value made for `key` before, or made now and kept.
+
+        Args:
+            key: everything the value depends on, as plain values.
+            make: makes it; plain values that JSON can hold.
+        """
+        path = self.root / "remembered" / f"{digest(key)}.json"
+        kept = _read_if_sound(path, object)
+        if kept is None:
+            kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
+            write_atomic(path, msgspec.json.encode(kept))
+        return kept
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
 

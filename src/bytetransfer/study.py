@@ -5,36 +5,19 @@ The study file is the complete account of the science; no command-line flag chan
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.sources import BinarySource, FileSource, HubSource
-from bytetransfer.corpus.synthetic import GENERATORS, GeneratorSettings
+from bytetransfer.corpus.synthetic import GeneratorSettings
 from bytetransfer.corpus.transforms import Expression, parse_transform
-from bytetransfer.errors import StudyError
-from bytetransfer.learners.catalog import (
-    LEARNER_NAMES,
-    Arm,
-    NumericsOptions,
-    TransformerOptions,
-    search_size,
-    settings_for,
-)
-from bytetransfer.measurement import SCRATCH
-from bytetransfer.units import format_bytes
+from bytetransfer.learners.catalog import NumericsOptions, TransformerOptions
+from bytetransfer.transfer.methods import Method
 
 FromText = FileSource | HubSource | BinarySource
 Regime = Literal["converged", "paper"]
-
-_ARMS: tuple[Arm, Arm] = ("scratch", "finetune")
-
-MOST_SEEDS = 100
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class CorpusSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +58,32 @@ class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How estimates are made from measurements.
 
     Attributes:
+        method: how the from-scratch curve is drawn and read.
         level: nominal coverage of intervals.
         replicates: resamples of seeds and test documents.
         seed: fixes the resampling.
     """
 
+    method: Method = "monotone"
     level: float = 0.95
     replicates: int = 2000
     seed: int = 0
+
+
+class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What analyses of transfer are told.
+
+    Attributes:
+        factor: sources whose D_T lies within it are called alike.
+        close: for a target, the source that is close to it: the controlled pairs.
+        distances: a CSV of distances between languages, besides those that are reckoned.
+        reference: the language in whose bytes content is counted.
+    """
+
+    factor: float = 2.0
+    close: dict[str, str] = {}
+    distances: str | None = None
+    reference: str = "en"
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +119,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     transformer: TransformerOptions = TransformerOptions()
     numerics: NumericsOptions = NumericsOptions()
     estimate: EstimateOptions = EstimateOptions()
+    analysis: AnalysisOptions = AnalysisOptions()
     convergence_checks: bool = True
 
     def expressions(self) -> dict[str, Expression]:
@@ -155,226 +157,3 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     def group_of(self, corpus: str) -> str | None:
         """The group a corpus is declared in, None if it stands by itself."""
         return next((name for name, g in self.groups.items() if corpus in g.corpora), None)
-
-
-def remarks(study: Study) -> list[str]:
-    """What is allowed and will surprise, for whoever plans the study."""
-    most = max(study.scratch_bytes)
-    beyond = [format_bytes(size) for size in study.finetune_bytes if size > most]
-    if not beyond:
-        return []
-    return [
-        f"Fine-tuning on {', '.join(beyond)} goes beyond the largest from-scratch size, "
-        f"{format_bytes(most)}: D_E there can only be a bound."
-    ]
-
-
-def check_study(study: Study, *, where: str) -> None:
-    """Refuse what has no meaning before anything is read or trained.
-
-    Raises:
-        StudyError: with the file, the key and what to write.
-    """
-    _check_name(study.name, where=where)
-    for key in ("sources", "targets", "learners"):
-        _check_list(key, getattr(study, key), where=where)
-    _check_sizes(study, where=where)
-    for learner in study.learners:
-        if learner not in LEARNER_NAMES:
-            raise StudyError(
-                f"no learner {learner!r}",
-                where=f"{where}, learners",
-                todo=f"choose from {', '.join(LEARNER_NAMES)}",
-            )
-    for name, expression in study.expressions().items():
-        _check_known(study, name, expression.corpus, where=where)
-    _check_controls(study, where=where)
-    _check_groups(study, where=where)
-    _check_options(study, where=where)
-
-
-def _check_name(name: str, *, where: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise StudyError(
-            f"{name[:50]!r} cannot name a folder",
-            where=f"{where}, name",
-            todo="use letters, digits, '.', '_' and '-', at most 100 of them",
-        )
-
-
-def _check_list(key: str, values: tuple[str, ...], *, where: str) -> None:
-    if not values:
-        raise StudyError("the list is empty", where=f"{where}, {key}", todo="name at least one")
-    repeated = sorted({v for v in values if values.count(v) > 1})
-    if repeated:
-        what = f"{repeated[0]!r} stands there twice"
-        raise StudyError(what, where=f"{where}, {key}", todo="remove one of them")
-    if SCRATCH in values:
-        raise StudyError(
-            f"{SCRATCH!r} is the name of training from scratch",
-            where=f"{where}, {key}",
-            todo="give that corpus another name",
-        )
-
-
-def _check_sizes(study: Study, *, where: str) -> None:
-    for key in ("finetune_bytes", "scratch_bytes"):
-        sizes = getattr(study, key)
-        if list(sizes) != sorted(set(sizes)) or not sizes:
-            raise StudyError(
-                "sizes must ascend and not repeat",
-                where=f"{where}, {key}",
-                todo=f"write {sorted(set(sizes)) or ['10kB', '100kB']}",
-            )
-    if len(study.scratch_bytes) < 2 or study.scratch_bytes[0] < 1:
-        raise StudyError(
-            "a curve needs at least two sizes above 0",
-            where=f"{where}, scratch_bytes",
-            todo='write for example scratch_bytes = ["10kB", "100kB"]',
-        )
-    if study.pretrain_bytes < 1:
-        todo = 'write for example pretrain_bytes = "2.5MB"'
-        raise StudyError("must be above 0", where=f"{where}, pretrain_bytes", todo=todo)
-    if study.seeds < 1:
-        raise StudyError("must be at least 1", where=f"{where}, seeds", todo="write seeds = 3")
-    own = sorted(set(study.sources) & set(study.targets))
-    most = study.pretrain_bytes + max(study.finetune_bytes)
-    if own and most > max(study.scratch_bytes):
-        raise StudyError(
-            f"{own[0]!r} is its own source, and pretrain_bytes and the largest finetune_bytes "
-            f"together ({most} bytes) exceed the largest from-scratch size",
-            where=f"{where}, scratch_bytes",
-            todo=f"add a size of at least {most}, or lower pretrain_bytes",
-        )
-
-
-def _check_known(study: Study, name: str, corpus: str, *, where: str) -> None:
-    grouped = {member for group in study.groups.values() for member in group.corpora}
-    if corpus in study.corpora or corpus in grouped or corpus in GENERATORS:
-        return
-    known = sorted({*study.corpora, *grouped})
-    raise StudyError(
-        f"no corpus {corpus!r}" + (f" (in {name!r})" if name != corpus else ""),
-        where=f"{where}, corpora",
-        todo=f"declare [corpora.{corpus}], or use one of: {', '.join(known) or 'none declared'}",
-    )
-
-
-def _check_controls(study: Study, *, where: str) -> None:
-    """Text under the name of a control would be read as the control by whoever sees the result."""
-    read = {name for name, spec in study.corpora.items() if spec.text is not None}
-    read |= {member for group in study.groups.values() for member in group.corpora}
-    for name in sorted(read & GENERATORS.keys()):
-        raise StudyError(
-            f"{name!r} is the name of a built-in control and stands for text here",
-            where=f"{where}, corpora.{name}",
-            todo="give that corpus another name",
-        )
-
-
-def _check_groups(study: Study, *, where: str) -> None:
-    seen: dict[str, str] = dict.fromkeys(study.corpora, "[corpora]")
-    for name, group in study.groups.items():
-        place = f"{where}, groups.{name}"
-        if "{corpus}" not in group.files:
-            raise StudyError(
-                "files must hold {corpus} in place of the corpus's name",
-                where=f"{place}.files",
-                todo='write for example files = "bible/{corpus}.txt.gz"',
-            )
-        if not group.corpora:
-            raise StudyError("the list is empty", where=f"{place}.corpora", todo="name its members")
-        strangers = sorted(group.languages.keys() - set(group.corpora))
-        if strangers:
-            raise StudyError(
-                f"{strangers[0]!r} is no member of the group",
-                where=f"{place}.languages",
-                todo=f"its members: {', '.join(group.corpora)}",
-            )
-        for member in group.corpora:
-            if member in seen:
-                what = f"{member!r} is declared in {seen[member]} as well"
-                raise StudyError(what, where=place, todo="remove one of them")
-            seen[member] = f"groups.{name}"
-
-
-def _check_options(study: Study, *, where: str) -> None:
-    rates = study.transformer
-    arms = (rates.scratch_learning_rates, rates.finetune_learning_rates)
-    positive: Mapping[str, float | int | None] = {
-        "transformer.batch": rates.batch,
-        "transformer.patience": rates.patience,
-        "transformer.most_bytes": rates.most_bytes,
-        "transformer.most_pretrain_bytes": rates.most_pretrain_bytes,
-        "transformer.pretrain_learning_rate": rates.pretrain_learning_rate,
-        "transformer.scratch_learning_rates": min(arms[0] or (1.0,)),
-        "transformer.finetune_learning_rates": min(arms[1] or (1.0,)),
-        "numerics.threads": study.numerics.threads,
-        "estimate.replicates": study.estimate.replicates,
-    }
-    for key, value in positive.items():
-        if value is not None and value <= 0:
-            todo = "write a number above 0"
-            raise StudyError(f"{value} is not above 0", where=f"{where}, {key}", todo=todo)
-    asked = {key for key in ("pretrain_learning_rate", "scratch_learning_rates",
-             "finetune_learning_rates", "patience", "most_bytes", "most_pretrain_bytes")
-             if getattr(rates, key) is not None}  # fmt: skip
-    if study.regime == "paper" and asked:
-        raise StudyError(
-            "the regime 'paper' is a fixed recipe and has no such value",
-            where=f"{where}, transformer.{min(asked)}",
-            todo='remove it, or use regime = "converged"',
-        )
-    _check_search(study, where=where)
-    _check_estimate(study, where=where)
-
-
-def _check_search(study: Study, *, where: str) -> None:
-    """Both arms are searched alike, presets' own values included."""
-    spaces = {
-        "scratch_learning_rates": study.transformer.scratch_learning_rates,
-        "finetune_learning_rates": study.transformer.finetune_learning_rates,
-    }
-    for key, rates in spaces.items():
-        if rates is not None and len(set(rates)) < max(1, len(rates)):
-            raise StudyError(
-                "holds the same value twice" if rates else "the list is empty",
-                where=f"{where}, transformer.{key}",
-                todo=f"write for example {key} = [1e-3, 3e-3]",
-            )
-    for learner in study.learners:
-        sizes = [
-            search_size(
-                settings_for(learner, study.regime, arm, study.transformer, is_largest=False)
-            )
-            for arm in _ARMS
-        ]
-        if sizes[0] != sizes[1]:
-            raise StudyError(
-                f"both arms must be searched alike, and {learner} has {sizes[0]} learning rates "
-                f"from scratch and {sizes[1]} in fine-tuning",
-                where=f"{where}, transformer",
-                todo="give as many scratch_learning_rates as finetune_learning_rates",
-            )
-
-
-def _check_estimate(study: Study, *, where: str) -> None:
-    if study.estimate.seed < 0:
-        raise StudyError(
-            f"{study.estimate.seed} is below 0", where=f"{where}, estimate.seed", todo="write 0"
-        )
-    if not 100 <= study.estimate.replicates <= 100_000:
-        raise StudyError(
-            f"{study.estimate.replicates} replicates are too few or too many for an interval",
-            where=f"{where}, estimate.replicates",
-            todo="write a number from 100 to 100000, for example 2000",
-        )
-    if study.seeds > MOST_SEEDS:
-        todo = f"write at most {MOST_SEEDS}; three to five are usual"
-        raise StudyError(f"{study.seeds} is too many", where=f"{where}, seeds", todo=todo)
-    if not 0.5 <= study.estimate.level < 1:
-        raise StudyError(
-            f"{study.estimate.level} is no level of confidence",
-            where=f"{where}, estimate.level",
-            todo="write a number from 0.5 to below 1, for example 0.95",
-        )

@@ -18,7 +18,8 @@ from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.corpus.transforms import parse_transform
 from bytetransfer.errors import StudyError, UserError
 from bytetransfer.learners.catalog import NumericsOptions, TransformerOptions
-from bytetransfer.study import CorpusSpec, EstimateOptions, Group, Study, check_study
+from bytetransfer.study import AnalysisOptions, CorpusSpec, EstimateOptions, Group, Study
+from bytetransfer.study_check import check_study
 from bytetransfer.units import parse_bytes
 
 _SIZES = ("pretrain_bytes",)
@@ -33,6 +34,7 @@ _TABLES: dict[str, type] = {
     "transformer": TransformerOptions,
     "numerics": NumericsOptions,
     "estimate": EstimateOptions,
+    "analysis": AnalysisOptions,
 }
 
 _EXAMPLES = {

@@ -1,9 +1,18 @@
 import math
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from bytetransfer.analysis.cells import Group, by_group, log_effective_bytes, standard_error
+from bytetransfer.analysis.cells import (
+    Group,
+    by_group,
+    holm_known,
+    log_effective_bytes,
+    standard_error,
+)
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import estimate_transfer
 
@@ -44,3 +53,20 @@ def test_a_bound_has_no_logarithm_and_an_open_interval_no_standard_error():
     assert ru.status == "above_range"
     assert log_effective_bytes(ru) is None
     assert standard_error(ru) is None
+
+
+def test_a_standard_error_is_never_less_than_a_byte_is_worth():
+    en, _ = by_group(estimates())[Group("ngram", "", 9_000, 10_000)]
+    same = replace(en, effective_low=en.effective_bytes, effective_high=en.effective_bytes)
+    assert standard_error(same) == 1 / en.effective_bytes
+
+
+@given(st.lists(st.none() | st.floats(0, 1), max_size=8))
+def test_correction_keeps_the_order_and_never_lowers(p_values):
+    corrected = holm_known(p_values)
+    known = [(p, q) for p, q in zip(p_values, corrected, strict=True) if p is not None]
+    assert [q is None for q in corrected] == [p is None for p in p_values]
+    assert all(p <= q <= 1 for p, q in known)
+    assert all(a[1] <= b[1] for a in known for b in known if a[0] <= b[0])
+    if known:
+        assert min(q for _, q in known) == min(1, len(known) * min(p for p, _ in known))

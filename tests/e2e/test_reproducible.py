@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bytetransfer.measurement import Measurement, parse_measurements
+from bytetransfer.measurement import Measurement
+from bytetransfer.measurement_file import parse_measurements
 
 RUN = ("run", "study.toml", "--quiet")
 

@@ -199,3 +199,38 @@ def test_damaged_corpora_are_refused(study, tmp_path, store):
     os.truncate(prepared["fi"].folder / "train.bin", 5)
     with pytest.raises(StoreError, match=r"train\.bin"):
         place.known()
+
+
+class Vowels:
+    """A detector for the test: what has an e is English, anything else Finnish."""
+
+    name, version = "vowels", "1"
+    languages = frozenset({"en", "fi"})
+
+    def detect(self, lines: list[str]) -> list[tuple[str, float]]:
+        return [("en" if "e" in line else "fi", 1.0) for line in lines]
+
+
+def test_a_cleaned_corpus_keeps_its_language_and_follows_its_detector(
+    make, tmp_path, store, monkeypatch
+):
+    from bytetransfer.corpus import transforms
+
+    long = "is said in so many words of it " * 2
+    lines = [f"{'en' if i % 3 else 'fi'} {i} {long.replace('e', '')}\n" for i in range(2000)]
+    (tmp_path / "en.txt").write_text("".join(lines))
+    monkeypatch.setattr(transforms, "load_detector", lambda name: Vowels())
+    monkeypatch.setattr(transforms, "detector_version", lambda name: "vowels 1")
+    study = make.study(
+        sources=("decontaminate(en)",), targets=("en",), pretrain_bytes=3_000, splits=SPLITS,
+        scratch_bytes=(1_000, 3_000), finetune_bytes=(1_000,),
+        corpora={"en": CorpusSpec(text=FileSource(files=("en.txt",)), language="en")},
+    )  # fmt: skip
+    place = room(study, tmp_path, store)
+    found = place.prepare(lambda *_: None)
+    clean = found["decontaminate(en)"]
+    assert clean.card.language == "en"
+    assert 0 < len(clean.train) < len(found["en"].train)
+    assert all(b"en" in document[:3] for document in [*clean.train, *clean.test])
+    monkeypatch.setattr(transforms, "detector_version", lambda name: "vowels 2")
+    assert set(place.unprepared()) == {"decontaminate(en)"}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
+from bytetransfer.transfer.power_law import PowerLawCurve
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 LOSSES = (4.0, 3.0, 2.2, 1.8)
@@ -172,16 +173,59 @@ def test_flags_show_where_the_estimate_is_read():
         )
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(2, 1000), st.randoms(use_true_random=False))
-def test_scaling_bytes_scales_everything_and_order_is_irrelevant(factor, random):
-    rows = study(2.6, seeds=2, noise=0.01, generator=np.random.default_rng(3))
+BOTH = pytest.mark.parametrize("method", ["monotone", "power_law"])
+NUMBERS = ("effective_bytes", "effective_low", "effective_high", "transfer_bytes", "transfer_low")
+
+
+def law_study(tuned=1.6, *, seeds=2, noise=0.004, generator_seed=3):
+    """A study on a power law, which every method can read."""
+    generator = np.random.default_rng(generator_seed)
+    rows = []
+    for seed in range(seeds):
+        for size in (*SIZES, 30_000, 300_000):
+            loss = (1 + (1_500 / size) ** 0.4) * math.exp(noise * generator.standard_normal())
+            rows.append(row(SCRATCH, size, loss, seed=seed))
+        loss = tuned * math.exp(noise * generator.standard_normal())
+        rows.append(row("et", 5_000, loss, seed=seed, pretrain_bytes=5_000))
+    return rows
+
+
+@BOTH
+@settings(max_examples=15, deadline=None)
+@given(st.integers(2, 1000))
+def test_scaling_bytes_scales_everything(method, factor):
+    rows = law_study()
     scaled = [replace(r, target_bytes=r.target_bytes * factor) for r in rows]
-    random.shuffle(scaled)
-    one, other = only(rows), only([*scaled, scaled[0]])
-    for name in ("effective_bytes", "transfer_bytes", "effective_low", "transfer_high"):
-        assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=1e-6)
-    assert other.transfer_fraction == pytest.approx(one.transfer_fraction, rel=1e-6)
+    one, other = only(rows, method=method), only(scaled, method=method)
+    for name in NUMBERS:
+        assert getattr(other, name) == pytest.approx(getattr(one, name) * factor, rel=1e-5)
+    assert other.transfer_fraction == pytest.approx(one.transfer_fraction, rel=1e-5)
+    assert (one.status, one.interval, other.status) == ("inside", "two_sided", "inside")
+
+
+@BOTH
+@settings(max_examples=15, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_and_repetition_of_rows_are_irrelevant(method, random):
+    rows = law_study()
+    shuffled = [*rows, *random.choices(rows, k=3)]
+    random.shuffle(shuffled)
+    assert only(shuffled, method=method) == only(rows, method=method)
+
+
+def test_rows_of_one_run_that_disagree_are_an_error():
+    rows = law_study()
+    with pytest.raises(MeasurementError, match=r"two rows disagree.*bits_per_byte"):
+        only([*rows, replace(rows[0], bits_per_byte=3.0)])
+
+
+@BOTH
+@settings(max_examples=25, deadline=None)
+@given(st.floats(1.0, 2.3), st.floats(1.0, 2.3))
+def test_a_lower_loss_never_has_smaller_effective_bytes(method, one, other):
+    better, worse = (only(law_study(f(one, other)), method=method) for f in (min, max))
+    assert better.effective_bytes >= worse.effective_bytes * (1 - 1e-9)
+    assert better.transfer_fraction >= worse.transfer_fraction - 1e-9
 
 
 @settings(max_examples=25, deadline=None)
@@ -190,8 +234,97 @@ def test_multiplying_all_losses_changes_nothing(tuned, factor):
     rows = study(tuned, seeds=2, noise=0.01, generator=np.random.default_rng(3))
     scaled = [replace(r, bits_per_byte=r.bits_per_byte * factor) for r in rows]
     one, other = only(rows), only(scaled)
-    assert other.status == one.status
+    assert (other.status, other.interval) == (one.status, one.interval)
     assert other.effective_bytes == pytest.approx(one.effective_bytes, rel=1e-6)
+    for name in ("effective_low", "effective_high"):
+        if getattr(one, name) is not None:
+            assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-6)
+
+
+def test_each_method_says_its_name_and_what_its_interval_covers():
+    rows = law_study(seeds=3)
+    for method in ("monotone", "power_law", "linear"):
+        found = only(rows, method=method)
+        assert (found.method, found.covers) == (method, "seeds only (no document blocks)")
+        assert found.effective_low < found.effective_bytes < found.effective_high
+    found = only(rows, method="published")
+    assert (found.method, found.interval, found.effective_low) == ("published", "none", None)
+    assert "no interval: the published reading" in found.covers
+
+
+def test_a_curve_that_is_no_power_law_is_refused_for_all_its_cells():
+    rows = study(2.5, seeds=2)
+    more = [row("ru", 1_000, 2.9, seed=seed) for seed in range(2)]
+    three = [r for r in rows if r.source != SCRATCH or r.target_bytes < 1_000_000]
+    found = estimate_transfer(Measurements([*three, *more]), method="power_law")
+    assert [r.source for r in found.refusals] == ["et", "ru"]
+    assert all("does not identify a power law" in r.reason for r in found.refusals)
+    assert {r.method for r in found.refusals} == {"power_law"}
+
+
+def test_a_refused_curve_is_fitted_once(monkeypatch):
+    fits = []
+
+    def refuse(*args, **options):
+        fits.append(args)
+        raise MeasurementError("no law")
+
+    monkeypatch.setattr(PowerLawCurve, "through", refuse)
+    rows = [*law_study(), *(row(name, 5_000, 1.5, seed=seed) for name in "abc" for seed in (0, 1))]
+    found = estimate_transfer(Measurements(rows), method="power_law")
+    assert len(found.refusals) == 4
+    assert len(fits) == 1
+
+
+@pytest.mark.parametrize("size", [10_000, 100_000])
+def test_a_useless_source_is_worth_nothing_exactly(size):
+    rows = study(2.0, size=size, seeds=3, noise=0.004, generator=np.random.default_rng(2))
+    same = {r.seed: r.bits_per_byte for r in rows if r.source == SCRATCH and r.size == size}
+    rows = [r if r.source == SCRATCH else replace(r, bits_per_byte=same[r.seed]) for r in rows]
+    blocks = blocks_for(rows)
+    for one in rows:
+        if one.source != SCRATCH:
+            blocks[one.run] = blocks[f"{SCRATCH}-{size}-{one.seed}"]
+    for found in (only(rows), only(rows, blocks)):
+        assert found.effective_low <= found.effective_bytes <= found.effective_high
+        assert found.transfer_low == pytest.approx(0, abs=1e-3)
+        assert found.transfer_high == pytest.approx(0, abs=1e-3)
+
+
+def test_extrapolation_says_so_and_has_an_interval_out_there():
+    tuned = 1 + (1_500 / 3_000_000) ** 0.4
+    plain = only(law_study(tuned, noise=0.001), method="power_law")
+    assert (plain.status, plain.effective_bytes) == ("above_range", 1_000_000)
+    found = only(law_study(tuned, noise=0.001), method="power_law", extrapolate=True)
+    assert found.status == "extrapolated"
+    assert found.effective_bytes == pytest.approx(3e6, rel=0.2)
+    assert 1e6 < found.effective_low < found.effective_bytes < found.effective_high < 1e7
+    beyond = only(law_study(1.02, noise=0.001), method="power_law", extrapolate=True)
+    assert (beyond.status, beyond.effective_bytes) == ("above_range", 1_000_000)
+    assert (beyond.effective_low, beyond.effective_high) == (1_000_000, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "cubic"}, "choose from monotone"),
+        ({"extrapolate": True}, "cannot extrapolate"),
+        ({"confidence": 95}, "not between 0 and 1"),
+    ],
+)
+def test_options_that_are_none_are_refused_whatever_the_rows(options, message):
+    with pytest.raises(ValueError, match=message):
+        estimate_transfer(Measurements([]), **options)
+
+
+def test_the_frame_is_the_table():
+    pandas = pytest.importorskip("pandas")
+    found = estimate_transfer(Measurements([*law_study(), row("ru", 5_000, 2.0, seed=9)]))
+    frame = found.to_frame()
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["status"].tolist() == ["inside", "refused"]
+    assert frame["effective_bytes"][0] == found.rows[0].effective_bytes
+    assert pandas.isna(frame["effective_bytes"][1])
 
 
 def test_another_cell_does_not_change_an_estimate():

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from bytetransfer.transfer import interval as interval_module
 from bytetransfer.transfer.interval import (
     CurveNoise,
     Resampling,
     interval,
-    pooled_variances,
     resampled_log_losses,
 )
+from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 LOG_SIZES = np.log(6e6) + np.linspace(0, math.log(1e3), 6)
 RESAMPLING = Resampling(replicates=200, seed=3)
@@ -44,6 +45,61 @@ def test_coverage_between_seeds(seeds, shared):
         covered += low <= truth <= high
     # Nominal 95 %; three standard deviations of 200 studies are 4.6 %.
     assert 0.90 <= covered / studies <= 1.0
+
+
+def falling_noise_study(truth, generator):
+    places = np.append(LOG_SIZES, truth)
+    scale = 0.02 * np.exp(-(places - LOG_SIZES[0]) / 3)
+    losses = power_law(places) + scale * generator.standard_normal((3, 7))
+    return CurveNoise(LOG_SIZES, losses[:, :6], RESAMPLING), losses[:, 6]
+
+
+def test_coverage_where_small_sizes_are_noisier():
+    generator, covered, studies = np.random.default_rng(8), 0, 200
+    for _ in range(studies):
+        truth = generator.uniform(LOG_SIZES[0], LOG_SIZES[-1] - math.log(100))
+        low, high = limits_in_log(interval(*falling_noise_study(truth, generator), None))
+        covered += low <= truth <= high
+    assert 0.90 <= covered / studies <= 1.0
+
+
+def test_a_trend_of_noise_moves_width_to_where_the_noise_is(monkeypatch):
+    def widths(truth):
+        generator = np.random.default_rng(4)
+        studies = [falling_noise_study(truth, generator) for _ in range(60)]
+        found = [limits_in_log(interval(*study, None)) for study in studies]
+        return np.median([high - low for low, high in found])
+
+    early, late = widths(LOG_SIZES[1]), widths(LOG_SIZES[4])
+    monkeypatch.setattr(interval_module, "variance_slope", lambda *_: (0.0, 0.0))
+    assert early / late > 1.04 * widths(LOG_SIZES[1]) / widths(LOG_SIZES[4])
+    assert early + late < widths(LOG_SIZES[1]) + widths(LOG_SIZES[4])
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_same_model_over_again_is_known_exactly(seeds):
+    generator = np.random.default_rng(seeds)
+    for size in range(6):
+        curve, _ = seeds_study(LOG_SIZES[0], generator, seeds=seeds)
+        low, high = limits_in_log(interval(curve, curve.log_losses[:, size], None))
+        # A variance of 0 is the difference of equal ones: its root is right to some eight digits.
+        expected = LOG_SIZES[size]
+        assert low == pytest.approx(expected, abs=1e-6) or (size == 0 and low == -math.inf)
+        assert high == pytest.approx(expected, abs=1e-6) or (size == 5 and high == math.inf)
+
+
+def test_a_model_that_is_nearly_the_same_has_a_narrow_interval_that_holds():
+    generator, covered, widths, plain = np.random.default_rng(3), 0, [], []
+    truth, studies = LOG_SIZES[2], 100
+    for _ in range(studies):
+        curve, tuned = seeds_study(truth, generator, seeds=3, noise=0.01)
+        plain.append(np.ptp(limits_in_log(interval(curve, tuned, None))))
+        tuned = curve.log_losses[:, 2] + 5e-5 * generator.standard_normal(3)
+        low, high = limits_in_log(interval(curve, tuned, None))
+        covered += low <= truth <= high
+        widths.append(high - low)
+    assert covered / studies >= 0.88
+    assert np.median(widths) < 0.1 * np.median(plain)
 
 
 def test_coverage_of_document_sampling_with_one_seed():
@@ -101,7 +157,7 @@ def test_a_plateau_at_the_end_is_open_above():
 
 def test_a_higher_level_is_wider_and_the_same_seed_gives_the_same():
     curve, tuned = seeds_study(LOG_SIZES[2], np.random.default_rng(2), seeds=3)
-    narrow, wide = (limits_in_log(interval(curve, tuned, None, level=v)) for v in (0.8, 0.95))
+    narrow, wide = (limits_in_log(interval(curve, tuned, None, confidence=v)) for v in (0.8, 0.95))
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
     again = CurveNoise(LOG_SIZES, curve.log_losses, Resampling(replicates=200, seed=3))
     assert limits_in_log(interval(again, tuned, None)) == wide
@@ -111,14 +167,31 @@ def test_nothing_to_resample_and_levels_that_are_none_are_refused():
     curve = CurveNoise(LOG_SIZES, power_law(LOG_SIZES)[None], RESAMPLING)
     with pytest.raises(ValueError, match="nothing to resample"):
         interval(curve, np.array([0.1]), None)
-    with pytest.raises(ValueError, match="level"):
-        interval(curve, np.array([0.1]), None, level=95)
+    with pytest.raises(ValueError, match="confidence"):
+        interval(curve, np.array([0.1]), None, confidence=95)
 
 
 def test_seed_weights_have_the_variance_of_a_mean():
     deviations = np.array([0.3, -0.5, 0.2])
     spread = (Resampling(replicates=20_000).seed_weights(3) @ deviations).var()
     assert spread == pytest.approx(deviations.var(ddof=1) / 3, rel=0.05)
+
+
+def test_a_trend_of_variances_is_found_as_far_as_they_show_it():
+    places = np.linspace(-3, 3, 7)
+    generator = np.random.default_rng(0)
+    for true in (-0.6, 0.0, 0.4):
+        found = []
+        for _ in range(200):
+            drawn = np.exp(true * places) * generator.chisquare(4, 7) / 4
+            slope, uncertainty = variance_slope(drawn, places, 4)
+            found.append(slope)
+        # The prior draws the mean towards 0, and takes that much off the spread.
+        assert 0.75 * abs(true) - 0.03 < abs(np.mean(found)) < abs(true) + 0.03
+        assert np.std(found) < 1.2 * math.sqrt(uncertainty)
+    flat = np.where(places == 3, 0.0, 1.0)
+    assert math.isfinite(variance_slope(flat, places, 1)[0])
+    assert variance_slope(np.zeros(7), places, 2)[0] == 0
 
 
 def test_variances_that_differ_by_more_than_chance_are_not_pooled():

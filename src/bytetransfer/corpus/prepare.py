@@ -151,7 +151,8 @@ def derive(
     """A corpus whose documents are those of `corpus`, transformed one by one.
 
     Splits, order and line ids stay, so a sample of the result holds the transforms of the same
-    documents. Training documents that the transform makes equal to a held-out one are left out.
+    documents. Training documents that the transform makes equal to a held-out one are left out, and
+    so is whatever it leaves nothing of.
 
     Args:
         corpus: to take the documents from.
@@ -163,23 +164,24 @@ def derive(
         StoreError: where the disk is full or refuses.
     """
     kind, aligned = corpus.card.kind, corpus.card.aligned
+    held_out: set[bytes] = set()
+    empty = lost = 0
     with written_folder(folder) as temporary:
         with split_writers(temporary, kind, with_ids=aligned) as writers:
-            held_out: set[bytes] = set()
-            for split in (VALIDATION, TEST):
+            for split in (VALIDATION, TEST, TRAIN):
                 for texts, ids in _transformed(corpus, SPLIT_NAMES[split], transform):
-                    held_out.update(texts)
-                    _append(writers[split], texts, ids, folder)
-            for texts, ids in _transformed(corpus, "train", transform):
-                kept = np.array([text not in held_out for text in texts], np.bool_)
-                texts = [text for text in texts if text not in held_out]
-                _append(writers[TRAIN], texts, None if ids is None else ids[kept], folder)
-        lost = corpus.card.train.documents - writers[TRAIN].documents
+                    clashes = held_out.intersection(texts) if split == TRAIN else set()
+                    _append(writers[split], texts, ids, clashes | {b""}, folder)
+                    empty += texts.count(b"")
+                    lost += sum(text in clashes for text in texts)
+                    if split != TRAIN:
+                        held_out.update(filter(None, texts))
         counted = "duplicates_masked" if aligned else "duplicates_dropped"
         card = msgspec.structs.replace(
             corpus.card,
             digest=corpus_digest(kind, identities(writers)),
             language=language,
+            empty_dropped=corpus.card.empty_dropped + empty,
             **{n: w.statistics() for n, w in zip(SPLIT_NAMES, writers, strict=True)},
             **{counted: getattr(corpus.card, counted) + lost},
         )
@@ -202,11 +204,17 @@ def _transformed(
 
 
 def _append(
-    writer: SplitWriter, texts: list[bytes], ids: NDArray[np.int64] | None, folder: Path
+    writer: SplitWriter,
+    texts: list[bytes],
+    ids: NDArray[np.int64] | None,
+    left_out: set[bytes],
+    folder: Path,
 ) -> None:
+    kept = np.array([text not in left_out for text in texts], np.bool_)
+    texts = [text for text in texts if text not in left_out]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     with disk_errors(folder):
-        writer.append(b"".join(texts), lengths, ids)
+        writer.append(b"".join(texts), lengths, None if ids is None else ids[kept])
 
 
 def _collected(

@@ -1,8 +1,8 @@
 """Transforms: one document in, one document out, and the expressions that name them.
 
 A transform acts on each document by itself and depends on nothing but the document, its options,
-a seed and (the ciphers) the letters of the training documents. So splits, alignment and nested
-sizes of the text it is applied to survive it.
+a seed and (the ciphers) the letters of the training documents or (`decontaminate`) a model of a
+stated version. So splits, alignment and nested sizes of the text it is applied to survive it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bytetransfer.corpus.ciphers import TARGET_SCRIPTS, cipher, cipher_to_script, count_letters
+from bytetransfer.corpus.detectors import DETECTORS, detector_version, load_detector
 from bytetransfer.corpus.draws import Draws
+from bytetransfer.corpus.foreign_lines import remove_foreign_lines
+from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.errors import CorpusError, StudyError
 
 OptionValue = str | int
@@ -26,7 +29,11 @@ TRANSFORMS: dict[str, dict[str, type]] = {
     "cipher": {"script": str, "key": int},
     "shuffle_words": {},
     "reverse": {},
+    "decontaminate": {"language": str, "detector": str},
 }
+# Where detectors disagree a line stays: each alone takes clean lines for another language, a close
+# one or, in Chinese, Japanese (benchmarks/contamination.py).
+_DETECTOR = "both"
 
 # Spaces a character in news, web and Bible text of 25 languages: ja, zh and th .00 to .04, all
 # others .10 (fi, news) to .25 (ko, Bible).
@@ -66,14 +73,37 @@ class Expression:
 
     @property
     def keeps_byte_counts(self) -> bool:
-        """Whether every document has as many bytes as in the corpus innermost.
+        """Whether sizes are counted in its own bytes, as those of the corpus innermost are.
 
         Where not (a cipher into another script), sizes are to be taken by content: transform the
-        documents that a size holds, do not cut the transformed text at that size.
+        documents that a size holds, do not cut the transformed text at that size. What
+        `decontaminate` leaves is a corpus in its own right, with sizes of its own.
         """
         return self.argument is None or (
             "script" not in self.options and self.argument.keeps_byte_counts
         )
+
+    @property
+    def keeps_language(self) -> bool:
+        """Whether the result is in the language of the corpus innermost."""
+        return self.argument is None or (
+            self.name == "decontaminate" and self.argument.keeps_language
+        )
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Names and versions of the packages the result depends on: part of its identity.
+
+        Raises:
+            MissingExtraError: where such a package is not installed.
+
+        >>> parse_transform("reverse(en)").depends_on
+        ()
+        """
+        inner = self.argument.depends_on if self.argument is not None else ()
+        if self.argument is None or self.name != "decontaminate":
+            return inner
+        return (*inner, detector_version(str(self.options.get("detector", _DETECTOR))))
 
 
 def _written(value: OptionValue) -> str:
@@ -174,10 +204,14 @@ class _Parser:
                 raise self._fault(f"gives {option} the value {token}", "write a whole number")
             return int(token)
         value = token.strip("\"'")
-        if option == "script" and value not in TARGET_SCRIPTS:
+        known = {"script": TARGET_SCRIPTS, "detector": DETECTORS}.get(option)
+        if known is not None and value not in known:
             raise self._fault(
-                f"names an unknown script, {value or 'nothing'}",
-                _suggestion(value, list(TARGET_SCRIPTS)),
+                f"names an unknown {option}, {value or 'nothing'}", _suggestion(value, list(known))
+            )
+        if option == "language" and language_code(value) is None:
+            raise self._fault(
+                f"names no language, {value or 'nothing'}", "write an ISO 639 code, for example fi"
             )
         return value
 
@@ -206,18 +240,21 @@ def make_transform(
     *,
     seed: int,
     sample: Iterable[bytes],
+    language: str | None = None,
 ) -> Transform:
     """The function from document to document that a transform's name and options stand for.
 
     Args:
         name: one of `TRANSFORMS`.
         options: as in `Expression.options`.
-        seed: fixes the permutations; `reverse` needs none.
+        seed: fixes the permutations; `reverse` and `decontaminate` need none.
         sample: training documents, or enough of them to meet every common letter. The ciphers take
             their alphabet from it, and `shuffle_words` whether there are spaces.
+        language: of the documents, which `decontaminate` keeps unless its options name another.
 
     Raises:
         StudyError: an unknown transform.
+        MissingExtraError: `decontaminate` without the package of its detector.
         CorpusError: the text cannot be transformed so (see each transform).
 
     >>> make_transform("reverse", {}, seed=0, sample=[])("añb".encode()).decode()
@@ -234,7 +271,19 @@ def make_transform(
         return lambda document: shuffle_words(document, seed=seed)
     if name == "reverse":
         return reverse
+    if name == "decontaminate":
+        return _decontaminate(options, language)
     raise StudyError(f"there is no transform {name}", todo=_suggestion(name, list(TRANSFORMS)))
+
+
+def _decontaminate(options: Mapping[str, OptionValue], language: str | None) -> Transform:
+    kept = str(options.get("language", language or ""))
+    if not kept:
+        raise CorpusError(
+            "decontaminate must know which language is to stay, and the corpus states none",
+            todo='give the corpus a language, or write decontaminate(x, language="fi")',
+        )
+    return remove_foreign_lines(kept, load_detector(str(options.get("detector", _DETECTOR))))
 
 
 # A run of bytes that are no UTF-8 (as surrogates) is one unit: reversed, it might become UTF-8.

@@ -116,10 +116,16 @@ class CorpusRoom:
         base = self._get(expression.argument, watch)
         folder = self._store.new_corpus_folder(origin.key)
         with _naming(str(expression)):
+            language = base.card.language
             transform = make_transform(
-                expression.name, expression.options, seed=_TRANSFORM_SEED, sample=base.train
+                expression.name,
+                expression.options,
+                seed=_TRANSFORM_SEED,
+                sample=base.train,
+                language=language,
             )
-            derive(base, transform, folder)
+            kept = language if expression.keeps_language else None
+            derive(base, transform, folder, language=kept)
         return folder
 
     def _placed_before(self, name: str, watch: Watch) -> Placed:
@@ -184,8 +190,8 @@ class CorpusRoom:
             described, found = self._input(read)
             inputs.append([read, described, found])
             files |= found
-        seeds = [_GENERATED_SEED, _TRANSFORM_SEED]
-        what = [PREPARATION_FORMAT, str(expression), groups, inputs, self._study.splits, seeds]
+        fixed = [PREPARATION_FORMAT, _GENERATED_SEED, _TRANSFORM_SEED, *expression.depends_on]
+        what = [str(expression), groups, inputs, self._study.splits, fixed]
         return Origin(key=digest(what), corpus=str(expression), files=files)
 
     def _input(self, name: str) -> tuple[object, dict[str, tuple[int, int]]]:

@@ -5,6 +5,7 @@ Nothing here loads torch; `make_learner` does when a transformer is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import util
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from bytetransfer.learners.transformer.settings import (
     TransformerSettings,
     expected_bytes,
     flops_per_byte,
+    parameters,
     preset,
     state_bytes,
 )
@@ -39,6 +41,16 @@ def installed_learners() -> list[str]:
     """The surface learner and, where torch is installed, the smallest transformer."""
     neural = util.find_spec("torch") and util.find_spec("safetensors")
     return [SURFACE, "transformer/nano"] if neural else [SURFACE]
+
+
+def parameter_counts(learners: Iterable[str]) -> dict[str, int]:
+    """Parameters of each transformer among the learners, embeddings included.
+
+    >>> parameter_counts(["ngram", "transformer/nano"])
+    {'transformer/nano': 123264}
+    """
+    names = (name for name in learners if name != SURFACE)
+    return {name: parameters(PRESETS[name.split("/")[1]]) for name in names}
 
 
 class TransformerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

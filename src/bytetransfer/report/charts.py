@@ -18,6 +18,7 @@ from bytetransfer.units import format_bytes
 _CURVE_POINTS = 60
 _BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
     "inside": "",
+    "extrapolated": "",
     "above_range": "at_least",
     "below_range": "at_most",
 }

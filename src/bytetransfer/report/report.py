@@ -6,6 +6,8 @@ and orders them. The answer comes first, then what it rests on, then how to repe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.charts import curve_charts, transfer_charts
 from bytetransfer.report.document import Answer, Listing, Report, Section, Table
@@ -23,7 +25,10 @@ from bytetransfer.transfer.estimate import Estimates, TransferEstimate
 
 
 def build_report(
-    measurements: Measurements, estimates: Estimates, study: StudyDescription | None = None
+    measurements: Measurements,
+    estimates: Estimates,
+    study: StudyDescription | None = None,
+    explanations: Sequence[Section] = (),
 ) -> Report:
     """The report of a study as data.
 
@@ -31,6 +36,7 @@ def build_report(
         measurements: all rows, from scratch and fine-tuned.
         estimates: what was reckoned from them, and what was refused.
         study: what is known of the study; a report of bare rows has none.
+        explanations: sections of analyses, in the order they are shown.
     """
     study = study or {}
     view = make_view(measurements, estimates, study)
@@ -41,6 +47,7 @@ def build_report(
             _answer_section(view),
             _curve_section(view),
             _transfer_section(view),
+            *explanations,
             _trust_section(view, study),
             _repeat_section(study),
         ),

@@ -49,7 +49,7 @@ def print_estimates(estimates: Estimates, console: Console) -> None:
         limit = _NAME_CHARACTERS if console.is_terminal else _LOGGED_NAME_CHARACTERS
         _print_table(_lines(view, limit), console)
     for note in _notes(estimates):
-        _write(Text(note), console)
+        write_line(Text(note), console)
 
 
 def _lines(view: View, limit: int) -> list[_Line]:
@@ -89,9 +89,9 @@ def _print_table(lines: Sequence[_Line], console: Console) -> None:
     if console.is_terminal:
         _print_groups(lines, widths, [index for index in shown if index >= _GROUP], console)
         return
-    _write(Text(_row(_HEADINGS, widths, shown)), console)
+    write_line(Text(_row(_HEADINGS, widths, shown)), console)
     for line in lines:
-        _write(Text(_row(line.cells, widths, shown)), console)
+        write_line(Text(_row(line.cells, widths, shown)), console)
 
 
 def _print_groups(
@@ -100,9 +100,9 @@ def _print_groups(
     """A heading for each target and learner, D_F where it changes, bars where there is room."""
     used = sum(widths[index] + 2 for index in shown)
     bar = min(_MOST_BAR, console.width - used)
-    _write(Text(_row(_HEADINGS, widths, shown), style="dim"), console)
+    write_line(Text(_row(_HEADINGS, widths, shown), style="dim"), console)
     for group, members in itertools.groupby(lines, key=lambda line: line.cells[:_GROUP]):
-        _write(Text(", ".join(group), style="bold"), console)
+        write_line(Text(", ".join(group), style="bold"), console)
         before = ""
         for line in members:
             cells = list(line.cells)
@@ -113,7 +113,7 @@ def _print_groups(
             if bar >= _LEAST_BAR:
                 text.append(" " * (used - text.cell_len)).append_text(_bar(line.bar, bar))
             text.rstrip()
-            _write(text, console)
+            write_line(text, console)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], shown: Sequence[int]) -> str:
@@ -156,7 +156,7 @@ def _notes(estimates: Estimates) -> list[str]:
     return notes
 
 
-def _write(line: Text, console: Console) -> None:
+def write_line(line: Text, console: Console) -> None:
     """Write a line as it is: rich neither wraps, crops nor reads markup in it."""
     if console.options.ascii_only:
         plain = line.plain.translate(_ASCII)

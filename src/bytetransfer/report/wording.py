@@ -164,7 +164,7 @@ def verdict(estimate: TransferEstimate, *, of: str = "") -> str:
             return f"costs more than {lost}{of}{spread}"
         return f"is worth less than {lost}{of}{spread}"
     low, high = estimate.transfer_low, estimate.transfer_high
-    if low is not None and high is not None and low < 0 < high:
+    if low is not None and high is not None and low <= 0 <= high:
         return f"makes no measurable difference{spread}"
     if count < 0:
         return f"costs {lost}{of}{spread}"

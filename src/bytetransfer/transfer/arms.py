@@ -10,8 +10,10 @@ import numpy as np
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import Blocks, Measurement
-from bytetransfer.transfer.curve import Curve, Floats
+from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.interval import CurveNoise, Resampling, resampled_log_losses
+from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.reading import LossCurve, Reading, read_curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +25,16 @@ class ScratchArm:
         block_bytes: bytes of the test-document blocks all runs share; None without.
         block_nats: nats of those blocks; shape (seeds, sizes, blocks).
         resampling: where the weights of seeds and blocks come from.
+        method: how the curve is drawn.
+        extrapolate: whether it may be read past the largest size.
     """
 
     runs: tuple[tuple[Measurement, ...], ...]
     block_bytes: Floats | None
     block_nats: Floats | None
     resampling: Resampling
+    method: Method = "monotone"
+    extrapolate: bool = False
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -59,9 +65,20 @@ class ScratchArm:
         return np.asarray(sizes.mean(axis=0), np.float64)
 
     @cached_property
-    def curve(self) -> Curve:
-        """Mean log loss against mean actual bytes of each size."""
-        return Curve.through(self.sizes_bytes, np.exp(self.log_losses.mean(axis=0)))
+    def reading(self) -> Reading:
+        """Mean log loss against mean actual bytes of each size, by the arm's method.
+
+        Raises:
+            MeasurementError: if the method refuses the curve.
+        """
+        return read_curve(
+            self.method, self.sizes_bytes, self.log_losses, extrapolate=self.extrapolate
+        )
+
+    @property
+    def curve(self) -> LossCurve:
+        """The curve of `reading`."""
+        return self.reading.curve
 
     @cached_property
     def block_weights(self) -> Floats:
@@ -72,18 +89,24 @@ class ScratchArm:
 
     @cached_property
     def noise(self) -> CurveNoise:
-        """The curve with what resampling seeds and blocks does to it."""
+        """The curve with what resampling seeds and blocks does to it.
+
+        Raises:
+            ValueError: if the method has no interval.
+        """
+        refit = self.reading.refit
+        if refit is None:
+            raise ValueError(f"the method {self.method} has no interval")
         # Sizes are told apart by nominal bytes, the curve is in order of actual ones.
         order = np.argsort(self.sizes_bytes, kind="stable")
-        losses = self.log_losses[:, order]
+        losses, log_sizes = self.log_losses[:, order], np.log(self.sizes_bytes[order])
         if self.block_nats is None or self.block_bytes is None:
-            return CurveNoise(self.curve.log_sizes, losses, self.resampling)
+            return CurveNoise(log_sizes, losses, self.resampling, refit=refit)
         resampled = resampled_log_losses(
             self.block_weights, self.block_nats[:, order], self.block_bytes
         )
-        return CurveNoise(
-            self.curve.log_sizes, losses, self.resampling, resampled, len(self.block_bytes)
-        )
+        blocks = len(self.block_bytes)
+        return CurveNoise(log_sizes, losses, self.resampling, resampled, blocks, refit)
 
     def resample_blocks(
         self, finetuned: Sequence[Measurement], blocks: Mapping[str, Blocks]
@@ -109,6 +132,9 @@ def scratch_arm(
     seeds: Sequence[int],
     blocks: Mapping[str, Blocks],
     resampling: Resampling,
+    *,
+    method: Method = "monotone",
+    extrapolate: bool = False,
 ) -> ScratchArm:
     """The runs of a curve with those `seeds` that every size was measured with.
 
@@ -117,6 +143,8 @@ def scratch_arm(
         seeds: the seeds of the fine-tuned cell.
         blocks: nats and bytes of the test-document blocks of each run.
         resampling: where the weights of seeds and blocks come from.
+        method: how the curve is drawn.
+        extrapolate: whether it may be read past the largest size.
 
     Raises:
         MeasurementError: if there is no row, or no seed that all sizes share.
@@ -134,7 +162,7 @@ def scratch_arm(
     runs = tuple(tuple(by_size[size][seed] for size in sorted(by_size)) for seed in common)
     block_bytes, nats = _shared_blocks([run for row in runs for run in row], blocks)
     shaped = None if nats is None else nats.reshape(len(common), len(by_size), -1)
-    return ScratchArm(runs, block_bytes, shaped, resampling)
+    return ScratchArm(runs, block_bytes, shaped, resampling, method, extrapolate)
 
 
 def common_seeds(rows: Sequence[Measurement], seeds: Sequence[int]) -> tuple[int, ...]:

@@ -22,9 +22,9 @@ from bytetransfer.errors import MeasurementError
 
 Floats = NDArray[np.float64]
 
-Status = Literal["inside", "below_range", "above_range"]
+Status = Literal["inside", "below_range", "above_range", "extrapolated"]
 """`inside`: a number; `below_range`: at most the smallest size; `above_range`: at least the
-largest size."""
+largest size; `extrapolated`: a number past the largest size that rests on a law, only if asked."""
 
 LOG_LOSS_ROUNDING = 1e-12
 """Log losses closer than this are one loss: it is what taking logarithms leaves undecided."""
@@ -36,8 +36,9 @@ class Inverse:
 
     Attributes:
         status: whether `bytes` is a number or a bound.
-        bytes: the smallest size that reaches the loss where `inside`; the smallest measured size,
-            an upper bound, where `below_range`; the largest, a lower bound, where `above_range`.
+        bytes: the smallest size that reaches the loss where `inside` or `extrapolated`; the
+            smallest measured size, an upper bound, where `below_range`; the largest, a lower bound,
+            where `above_range`.
         upper_bytes: the largest size with the same loss: equal to `bytes` on a strictly falling
             stretch, the far end of a plateau between two falling stretches, and None (open) on a
             plateau at the end of the curve and above the range.

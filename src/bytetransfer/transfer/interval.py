@@ -6,9 +6,10 @@ read off beyond the curve, so censored estimates get one-sided intervals by the 
 variance of the gap at D has two parts:
 
 * between seeds: the seeds of both arms resampled jointly (Gaussian weights, curve refitted), or the
-  variance pooled over the arms by empirical Bayes (Smyth, *Stat. Appl. Genet. Mol. Biol.* 3, 2004),
-  whichever is larger. The first alone has seeds − 1 degrees of freedom and is exact but wide; the
-  second has many but takes the arms for independent;
+  variance pooled over the arms, along a trend in log bytes, by empirical Bayes (Smyth, *Stat. Appl.
+  Genet. Mol. Biol.* 3, 2004), whichever is larger. The first alone has seeds − 1 degrees of freedom
+  and is exact but wide; the second has many but takes the arms for independent, unless a fine-tuned
+  cell follows the from-scratch runs of one size so closely that they cannot be;
 * test documents: the same fixed blocks resampled for all arms, curve refitted.
 
 Degrees of freedom are combined after Satterthwaite. An allowance for interpolation, zero at the
@@ -17,20 +18,49 @@ measured sizes, is added. `benchmarks/coverage.py` measures how often such inter
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from bytetransfer.transfer.curve import Floats, fit_log_losses, pool_decreasing
+from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 POINTS_BETWEEN_SIZES = 16
 INTERPOLATION_SHARE = 0.1
 """Allowance for interpolation, as a share of the distance between cubic and straight
 interpolation: on power laws at six sizes over three decades the 80th percentile of the error."""
-VARIANCE_FLOOR = 1e-3
-"""Least sample variance, as a share of the mean one, that enters the pooling: its logarithm."""
+TWIN_LEVEL = 1e-3
+"""How often independent arms may be taken for paired ones."""
+
+Fit = Callable[[Floats, Floats, Floats], Floats]
+"""Log sizes (sizes,), log losses (curves, sizes) and log sizes to read at (points,) -> log losses
+(curves, points): many curves at once, as `fit_log_losses`."""
+
+
+def straight_lines(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
+    """Fitted log losses, pooled and interpolated by straight lines; shapes as in `Fit`."""
+    pooled = pool_decreasing(log_losses)
+    return np.stack([np.interp(at, log_sizes, row) for row in pooled])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refit:
+    """How a method redraws its curve, and by how much that may miss the truth between sizes.
+
+    Attributes:
+        fit: the curve through changed losses.
+        contrast: another curve through the same; their distance measures what is not known.
+        share: the part of that distance which is allowed for.
+        reach: how far past the largest size the curve may be read, as a factor of bytes.
+    """
+
+    fit: Fit = fit_log_losses
+    contrast: Fit = straight_lines
+    share: float = INTERPOLATION_SHARE
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,46 +130,6 @@ def resampled_log_losses(weights: Floats, nats: Floats, block_bytes: Floats) -> 
     return np.asarray(np.log(totals / count[:, None, None]).mean(axis=1), np.float64)
 
 
-def pooled_variances(variances: Floats, degrees: int) -> tuple[Floats, float]:
-    """Sample variances shrunk towards each other as far as they agree (Smyth 2004, section 6.2).
-
-    Args:
-        variances: sample variances of the arms; shape (arms,).
-        degrees: degrees of freedom of each.
-
-    Returns:
-        The variances, shape (arms,), and the degrees of freedom of each, at most those of all.
-
-    >>> pooled_variances(np.array([1.0, 1.0, 1.0]), 2)
-    (array([1., 1., 1.]), 6.0)
-    """
-    total = float(degrees * len(variances))
-    mean = float(variances.mean())
-    if mean == 0.0 or len(variances) < 2:
-        return variances, float(degrees)
-    logs = np.log(np.maximum(variances, VARIANCE_FLOOR * mean))
-    logs = logs - special.digamma(degrees / 2) + np.log(degrees / 2)
-    excess = float(logs.var(ddof=1) - special.polygamma(1, degrees / 2))
-    if excess <= 0:
-        return np.full_like(variances, mean), total
-    prior = 2 * _inverse_trigamma(excess)
-    centre = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
-    shrunk = (prior * centre + degrees * variances) / (prior + degrees)
-    return shrunk, min(prior + degrees, total)
-
-
-def _inverse_trigamma(value: float) -> float:
-    """Newton's method on 1/trigamma, which is close to linear (Smyth 2004, appendix)."""
-    at = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = float(special.polygamma(1, at))
-        step = trigamma * (1 - trigamma / value) / float(special.polygamma(2, at))
-        at += step
-        if abs(step) < 1e-9 * at:
-            break
-    return at
-
-
 @dataclass(frozen=True, eq=False)
 class CurveNoise:
     """A from-scratch curve with its noise, evaluated at a grid of sizes; shared by its cells.
@@ -151,6 +141,7 @@ class CurveNoise:
         block_log_losses: seed means of log loss on resampled blocks; shape (replicates, sizes);
             None without blocks.
         blocks: number of document blocks, 0 without.
+        refit: how the curve is redrawn; shape-preserving by default.
     """
 
     log_sizes: Floats
@@ -158,6 +149,7 @@ class CurveNoise:
     resampling: Resampling
     block_log_losses: Floats | None = None
     blocks: int = 0
+    refit: Refit = Refit()
 
     @property
     def seeds(self) -> int:
@@ -168,8 +160,11 @@ class CurveNoise:
     def grid(self) -> Floats:
         """Log sizes at which gaps are tested, the measured ones among them; shape (points,)."""
         steps = np.arange(POINTS_BETWEEN_SIZES) / POINTS_BETWEEN_SIZES
-        inner = self.log_sizes[:-1, None] + np.diff(self.log_sizes)[:, None] * steps
-        return np.append(inner.ravel(), self.log_sizes[-1])
+        ends = self.log_sizes
+        if self.refit.reach > 1:
+            ends = np.append(ends, ends[-1] + np.log(self.refit.reach))
+        inner = ends[:-1, None] + np.diff(ends)[:, None] * steps
+        return np.append(inner.ravel(), ends[-1])
 
     @cached_property
     def mean(self) -> Floats:
@@ -184,8 +179,10 @@ class CurveNoise:
     @cached_property
     def allowance(self) -> Floats:
         """Allowance for interpolation at the grid, in log loss; shape (points,)."""
-        straight = np.interp(self.grid, self.log_sizes, pool_decreasing(self.mean))
-        return np.asarray(INTERPOLATION_SHARE * np.abs(self.fitted - straight), np.float64)
+        if self.refit.share == 0:
+            return np.zeros_like(self.grid)
+        contrast = self.refit.contrast(self.log_sizes, self.mean[None], self.grid)[0]
+        return np.asarray(self.refit.share * np.abs(self.fitted - contrast), np.float64)
 
     @cached_property
     def seed_weights(self) -> Floats:
@@ -220,7 +217,7 @@ class CurveNoise:
         return np.asarray(rise / (2 * step), np.float64)
 
     def _fit(self, log_losses: Floats) -> Floats:
-        return fit_log_losses(self.log_sizes, log_losses, self.grid)
+        return self.refit.fit(self.log_sizes, log_losses, self.grid)
 
 
 def interval(
@@ -228,7 +225,7 @@ def interval(
     finetuned: Floats,
     finetuned_blocks: Floats | None,
     *,
-    level: float = 0.95,
+    confidence: float = 0.95,
 ) -> Interval:
     """The sizes on `curve` that the fine-tuned losses do not contradict.
 
@@ -237,13 +234,12 @@ def interval(
         finetuned: log loss of each fine-tuned run, paired by seed; shape (seeds,).
         finetuned_blocks: their seed mean on the same resampled blocks; shape (replicates,); None
             without blocks.
-        level: nominal coverage.
+        confidence: nominal coverage.
 
     Raises:
-        ValueError: if there is neither a second seed nor a block, or `level` is no share.
+        ValueError: if there is neither a second seed nor a block, or `confidence` is no share.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"a level of {level} is not between 0 and 1")
+    check_confidence(confidence)
     with_blocks = finetuned_blocks is not None and curve.blocks > 1
     if curve.seeds < 2 and not with_blocks:
         raise ValueError("one seed and no document blocks leave nothing to resample")
@@ -256,22 +252,74 @@ def interval(
         sampling = _gap_variance(finetuned_blocks, curve.block_fits)
         variance, weight = variance + sampling, weight + sampling**2 / (curve.blocks - 1)
     degrees = np.where(weight > 0, variance**2 / np.where(weight > 0, weight, 1.0), 1.0)
-    half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(variance) + curve.allowance
+    half = stats.t.ppf((1 + confidence) / 2, degrees) * np.sqrt(variance) + curve.allowance
     return _kept(curve.grid, float(finetuned.mean()) - curve.fitted, half)
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a nominal coverage that is no share.
+
+    Raises:
+        ValueError: outside of (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
 
 
 def _seed_variance(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats]:
     """Variance between seeds of the gap at the grid, and its degrees of freedom."""
-    paired = _gap_variance(curve.seed_weights @ (finetuned - finetuned.mean()), curve.seed_fits)
-    own = np.append(curve.seed_variances, finetuned.var(ddof=1))
-    shrunk, degrees = pooled_variances(own, curve.seeds - 1)
-    squares = np.concatenate([curve.sensitivities**2, np.ones((1, len(curve.grid)))])
-    parts = squares * shrunk[:, None] / curve.seeds
+    joint = _gap_variance(curve.seed_weights @ (finetuned - finetuned.mean()), curve.seed_fits)
+    free = curve.seeds - 1
+    variances, degrees, places, uncertainty = _arm_variances(curve, finetuned)
+    freedom = np.full(len(variances), degrees)
+    changes = np.concatenate([-curve.sensitivities, np.ones((1, len(curve.grid)))])
+    twin = _twin(curve, finetuned, variances, degrees)
+    if twin is not None:
+        # Fine-tuned is the run at that size plus a difference, which is an arm of its own.
+        changes[twin] += 1.0
+        variances[-1] = (finetuned - curve.log_losses[:, twin]).var(ddof=1)
+        freedom[-1], places[-1] = free, 0.0
+    parts = changes**2 * variances[:, None] / curve.seeds
     pooled = parts.sum(axis=0)
-    scale = (parts**2).sum(axis=0)
-    spread = np.divide(pooled**2, scale, out=np.ones_like(pooled), where=scale > 0)
-    most = float(len(own) * (curve.seeds - 1))
-    return np.maximum(paired, pooled), np.minimum(degrees * spread, most)
+    # Twice the squared variance over its own variance, to which the trend adds its uncertainty.
+    scale = (parts**2 / freedom[:, None]).sum(axis=0) + (places @ parts) ** 2 * uncertainty / 2
+    spread = np.divide(pooled**2, scale, out=np.full_like(pooled, free), where=scale > 0)
+    return np.maximum(joint, pooled), np.minimum(spread, float(len(variances) * free))
+
+
+def _arm_variances(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, float, Floats, float]:
+    """Variances between seeds of the sizes and of the fine-tuned arm, shrunk towards a trend.
+
+    Small sizes are often noisier than large ones. The fine-tuned arm takes the place of its D_E.
+
+    Returns:
+        Variances, shape (sizes + 1,), and their degrees of freedom; centred log sizes of the same
+        shape, and the variance of the trend's slope over them.
+    """
+    free = curve.seeds - 1
+    own = np.append(curve.seed_variances, finetuned.var(ddof=1))
+    place = np.interp(-finetuned.mean(), -curve.fitted, curve.grid)
+    places = np.append(curve.log_sizes, place)
+    places = places - places.mean()
+    slope, uncertainty = variance_slope(own, places, free)
+    trend = np.exp(slope * places)
+    shrunk, degrees = pooled_variances(own / trend, free)
+    return shrunk * trend, degrees, places, uncertainty
+
+
+def _twin(curve: CurveNoise, finetuned: Floats, variances: Floats, degrees: float) -> int | None:
+    """The size whose from-scratch runs go up and down with the fine-tuned ones, seed by seed.
+
+    Where a source is of no use, a fine-tuned run can be the from-scratch run over again: then
+    taking the arms for independent would give an interval to what is known exactly. A size is
+    taken for a twin only where independent arms would come as close once in 1,000 times.
+    """
+    differences = (finetuned[:, None] - curve.log_losses).var(axis=0, ddof=1)
+    ratios = differences / np.maximum(variances[:-1] + variances[-1], np.finfo(np.float64).tiny)
+    rarely = TWIN_LEVEL / len(ratios)
+    least = float(stats.f.ppf(rarely, curve.seeds - 1, degrees))
+    best = int(np.argmin(ratios))
+    return best if ratios[best] <= least else None
 
 
 def _gap_variance(finetuned: Floats, fits: Floats) -> Floats:

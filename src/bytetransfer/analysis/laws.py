@@ -1,0 +1,341 @@
+"""Laws of transfer over sizes, with intervals and held-out error.
+
+* `finetune_law`: fine-tuned loss as a power law with an offset, ℓ = (A / (D_F + D_0))^α. D_0 is how
+  many bytes of the target the pretraining stands for at D_F = 0. Without it, it is the law of
+  Mikami et al., *A Scaling Law for Synthetic-to-Real Transfer* (2021, arXiv 2108.11018), at one
+  size of pretraining: δ(γ + n^−a)·D_F^−α. A floor under the loss as well is not told from the
+  offset by the handful of sizes that studies have.
+* `effective_law`: log D_E = a + b·log D_F + c·log N, with bounds as bounds (Tobin, *Econometrica*
+  26, 1958). D_E is positive whatever the sign of D_T, so no cell is dropped for its sign. b < 1
+  says that pretraining is worth ever less beside what one has.
+* `hernandez_law`: D_T = k·D_F^α·N^β (Hernandez et al., *Scaling Laws for Transfer*, 2021, arXiv
+  2102.01293, section 1). It has no place for D_T ≤ 0: the cells it leaves out are counted.
+
+Intervals are Student's t from what the cells scatter about the law, misfit included, or from their
+own standard errors where these are larger: cells that share a from-scratch curve err alike and
+scatter less than they are wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from bytetransfer.analysis.cells import Unanswered, standard_error
+from bytetransfer.analysis.contrasts import Amount
+from bytetransfer.analysis.tobit import Regression, tobit
+from bytetransfer.transfer.curve import Floats
+from bytetransfer.transfer.estimate import TransferEstimate
+
+LEAST_SIZES = 3
+_OFFSETS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneLaw:
+    """ℓ = (A / (D_F + D_0))^α in bits per byte.
+
+    Attributes:
+        exponent: α.
+        offset_bytes: D_0; its upper limit is None where it is open.
+        log_scale: log A, of bytes.
+        sizes: number of sizes it was fitted to.
+        held_out_error: root mean square of log loss over sizes left out one by one, or why none.
+    """
+
+    exponent: Amount
+    offset_bytes: Amount
+    log_scale: float
+    sizes: int
+    held_out_error: float | Unanswered
+
+    def bits_per_byte(self, finetune_bytes: float) -> float:
+        """The loss at a D_F."""
+        place = math.log(finetune_bytes + self.offset_bytes.value)
+        return math.exp(self.exponent.value * (self.log_scale - place))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeLaw:
+    """A straight line in logarithms: log y = intercept + slope·log D_F + model_slope·log N.
+
+    Attributes:
+        intercept: log y at D_F = 1 byte and one parameter.
+        slope: exponent of D_F.
+        model_slope: exponent of N; None where one model size was measured.
+        scatter: standard deviation of log y about the law.
+        misfit_p: chance of so much scatter if the law were true and each D_E as exact as its
+            interval says (chi-square); None without intervals, or where y is not D_E. A small one
+            says that the cells bend and the slopes describe no more than their middle.
+        cells: how many cells it was fitted to.
+        bounds: how many of them are only bounds.
+        left_out: how many cells it has no place for: D_F = 0 in all laws, D_T ≤ 0 and bounds where
+            the law is one of D_T.
+        held_out_error: root mean square of log D_E over sizes left out one by one, or why none.
+    """
+
+    intercept: float
+    slope: Amount
+    model_slope: Amount | None
+    scatter: float
+    misfit_p: float | None
+    cells: int
+    bounds: int
+    left_out: int
+    held_out_error: float | Unanswered
+
+    def value(self, finetune_bytes: float, parameters: int = 1) -> float:
+        """The law's y, in bytes.
+
+        Args:
+            finetune_bytes: D_F, above 0.
+            parameters: N, where the law has one.
+        """
+        log = self.intercept + self.slope.value * math.log(finetune_bytes)
+        if self.model_slope is not None:
+            log += self.model_slope.value * math.log(parameters)
+        return math.exp(log)
+
+
+def finetune_law(
+    rows: Sequence[TransferEstimate], *, level: float = 0.95
+) -> FinetuneLaw | Unanswered:
+    """Fine-tuned loss as a law of D_F, for one source, target and learner.
+
+    Args:
+        rows: one cell a size; zero-shot is welcome.
+        level: nominal coverage of the intervals.
+    """
+    sizes = np.array([row.finetune_bytes for row in rows], np.float64)
+    losses = np.log([row.bits_per_byte for row in rows])
+    if len(set(sizes)) < LEAST_SIZES + 1:
+        return Unanswered(
+            f"a law of the loss has three parameters and needs four sizes, not {len(set(sizes))}"
+        )
+    fit = _fit_offset(sizes, losses)
+    if isinstance(fit, Unanswered):
+        return fit
+    offset, intercept, exponent, squares = fit
+    degrees = len(sizes) - 3
+    quantile = float(stats.t.ppf((1 + level) / 2, degrees))
+    grid = _offsets(sizes)
+    limit = squares * (1 + quantile**2 / degrees)
+    inside = [float(tried) for tried in grid if _line(sizes + tried, losses)[2] <= limit]
+    places = np.log(sizes + offset)
+    columns = [np.ones_like(places), -places]
+    if offset > 0:
+        columns.append(-exponent * offset / (sizes + offset))
+    design = np.stack(columns, axis=1)
+    spread = np.linalg.pinv(design.T @ design)[1, 1] * squares / degrees
+    half = quantile * math.sqrt(max(0.0, float(spread)))
+    return FinetuneLaw(
+        exponent=Amount(exponent, exponent - half, exponent + half),
+        offset_bytes=Amount(
+            offset,
+            min([offset, *inside]),
+            None if grid[-1] in inside else max([offset, *inside]),
+        ),
+        log_scale=intercept / exponent,
+        sizes=len(sizes),
+        held_out_error=_finetune_error(sizes, losses),
+    )
+
+
+def effective_law(
+    rows: Sequence[TransferEstimate],
+    parameters: Mapping[str, int] | None = None,
+    *,
+    level: float = 0.95,
+) -> SizeLaw | Unanswered:
+    """D_E as a law of D_F and, for several presets, of their parameters; bounds enter as bounds.
+
+    Args:
+        rows: cells of one source and target.
+        parameters: N of each learner among them, where a law of N is asked for.
+        level: nominal coverage of the intervals.
+    """
+    kept = [row for row in rows if row.finetune_bytes > 0]
+    return _law(kept, rows, parameters, level, of_transfer=False)
+
+
+def hernandez_law(
+    rows: Sequence[TransferEstimate],
+    parameters: Mapping[str, int] | None = None,
+    *,
+    level: float = 0.95,
+) -> SizeLaw | Unanswered:
+    """D_T as Hernandez et al. (2021) have it, from the cells where it is a number above 0.
+
+    Args:
+        rows: cells of one source and target.
+        parameters: N of each learner among them, where a law of N is asked for.
+        level: nominal coverage of the intervals.
+    """
+    kept = [
+        row
+        for row in rows
+        if row.finetune_bytes > 0 and row.status == "inside" and row.transfer_bytes > 0
+    ]
+    return _law(kept, rows, parameters, level, of_transfer=True)
+
+
+def _law(
+    kept: Sequence[TransferEstimate],
+    rows: Sequence[TransferEstimate],
+    parameters: Mapping[str, int] | None,
+    level: float,
+    *,
+    of_transfer: bool,
+) -> SizeLaw | Unanswered:
+    sizes = {row.nominal_bytes for row in kept}
+    if len(sizes) < LEAST_SIZES:
+        lost = len(rows) - len(kept)
+        return Unanswered(
+            f"a law needs {LEAST_SIZES} sizes; {len(sizes)} can be used"
+            + (f" ({lost} of {len(rows)} cells have no place in it)" if lost else "")
+        )
+    fit = _regress(kept, parameters, of_transfer=of_transfer)
+    if isinstance(fit, Unanswered):
+        return fit
+    # Half-widths of cells over the normal quantile have their own degrees of freedom in them.
+    quantiles = stats.norm.ppf((1 + level) / 2) / stats.t.ppf((1 + level) / 2, fit.degrees)
+    noise = _noise(kept, of_transfer=of_transfer)
+    wider = max(1.0, float(quantiles) * noise / fit.scatter)
+    amounts = [
+        Amount(float(value), float(value - half), float(value + half))
+        for column, value in enumerate(fit.coefficients)
+        for half in [wider * fit.half_width(column, level)]
+    ]
+    return SizeLaw(
+        intercept=amounts[0].value,
+        slope=amounts[1],
+        model_slope=amounts[2] if len(amounts) > 2 else None,
+        scatter=fit.scatter,
+        misfit_p=None if of_transfer else _misfit(kept, parameters, fit),
+        cells=len(kept),
+        bounds=sum(row.status in ("above_range", "below_range") for row in kept),
+        left_out=len(rows) - len(kept),
+        held_out_error=_law_error(kept, rows, parameters, of_transfer=of_transfer),
+    )
+
+
+def _design(rows: Sequence[TransferEstimate], parameters: Mapping[str, int] | None) -> Floats:
+    columns = [np.ones(len(rows)), np.log([row.finetune_bytes for row in rows])]
+    if parameters is not None:
+        columns.append(np.log([parameters[row.learner] for row in rows]))
+    return np.stack(columns, axis=1)
+
+
+def _regress(
+    rows: Sequence[TransferEstimate],
+    parameters: Mapping[str, int] | None,
+    *,
+    of_transfer: bool,
+) -> Regression | Unanswered:
+    worth = [row.transfer_bytes if of_transfer else row.effective_bytes for row in rows]
+    side = {"inside": 0, "extrapolated": 0, "above_range": 1, "below_range": -1}
+    sides = np.array([side[row.status] for row in rows])
+    return tobit(_design(rows, parameters), np.log(worth), sides)
+
+
+def _noise(rows: Sequence[TransferEstimate], *, of_transfer: bool) -> float:
+    """Root mean square of the cells' own standard errors of log y; 0 where none is known."""
+    errors = [
+        error * (row.effective_bytes / row.transfer_bytes if of_transfer else 1.0)
+        for row in rows
+        if (error := standard_error(row))
+    ]
+    return float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.0
+
+
+def _misfit(
+    rows: Sequence[TransferEstimate], parameters: Mapping[str, int] | None, fit: Regression
+) -> float | None:
+    known = [(row, error) for row in rows if (error := standard_error(row))]
+    degrees = len(known) - len(fit.coefficients)
+    if degrees < 1:
+        return None
+    said = _design([row for row, _ in known], parameters) @ fit.coefficients
+    rest = np.log([row.effective_bytes for row, _ in known]) - said
+    return float(stats.chi2.sf(np.square(rest / [error for _, error in known]).sum(), degrees))
+
+
+def _law_error(
+    kept: Sequence[TransferEstimate],
+    rows: Sequence[TransferEstimate],
+    parameters: Mapping[str, int] | None,
+    *,
+    of_transfer: bool,
+) -> float | Unanswered:
+    """Of log D_E, in both laws alike, at every cell where it is a number: D_T ≤ 0 too."""
+    errors: list[float] = []
+    for size in sorted({row.nominal_bytes for row in rows}):
+        tested = [row for row in rows if row.nominal_bytes == size and row.finetune_bytes > 0]
+        tested = [row for row in tested if row.status == "inside"]
+        if not tested:
+            continue
+        known = [row for row in kept if row.nominal_bytes != size]
+        fit = _regress(known, parameters, of_transfer=of_transfer) if known else None
+        if not isinstance(fit, Regression):
+            return Unanswered("with a size left out too few cells are left")
+        said = _design(tested, parameters) @ fit.coefficients
+        if of_transfer:
+            said = np.logaddexp(np.log([row.finetune_bytes for row in tested]), said)
+        errors += list(said - np.log([row.effective_bytes for row in tested]))
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _offsets(sizes: Floats) -> Floats:
+    """Offsets to look at: none, where no size is 0, and from far below to far above the sizes."""
+    positive = sizes[sizes > 0]
+    tried = np.geomspace(positive.min() / 100, positive.max() * 10, _OFFSETS)
+    return tried if len(positive) < len(sizes) else np.append(0.0, tried)
+
+
+def _line(places: Floats, losses: Floats) -> tuple[float, float, float]:
+    """Intercept, minus slope, and sum of squares of log loss over log bytes."""
+    logs = np.log(places)
+    slope, intercept = np.polyfit(logs, losses, 1)
+    rest = losses - intercept - slope * logs
+    return float(intercept), -float(slope), float(rest @ rest)
+
+
+def _fit_offset(sizes: Floats, losses: Floats) -> tuple[float, float, float, float] | Unanswered:
+    """Offset, intercept, exponent and sum of squares: a line for every offset, the best of them."""
+    grid = _offsets(sizes)
+    squares = np.array([_line(sizes + offset, losses)[2] for offset in grid])
+    best = int(squares.argmin())
+    if best == len(grid) - 1:
+        return Unanswered("the loss does not bend over these sizes, so they name no offset")
+    offset = float(grid[best])
+    if best > 0 and grid[best - 1] > 0:
+        found = optimize.minimize_scalar(
+            lambda log: _line(sizes + math.exp(log), losses)[2],
+            bounds=(math.log(grid[best - 1]), math.log(grid[best + 1])),
+            method="bounded",
+        )
+        offset = math.exp(float(found.x))
+    intercept, exponent, least = _line(sizes + offset, losses)
+    if exponent <= 0:
+        return Unanswered("the loss does not fall with the size of the data")
+    return offset, intercept, exponent, least
+
+
+def _finetune_error(sizes: Floats, losses: Floats) -> float | Unanswered:
+    if len(sizes) < LEAST_SIZES + 2:
+        return Unanswered("with a size left out there are as many parameters as sizes")
+    errors = []
+    for place in range(len(sizes)):
+        fit = _fit_offset(np.delete(sizes, place), np.delete(losses, place))
+        if isinstance(fit, Unanswered):
+            return Unanswered("with a size left out the law is not identified")
+        offset, intercept, exponent, _ = fit
+        at = sizes[place] + offset
+        if at == 0:
+            return Unanswered("with the zero-shot cell left out the law has no offset")
+        errors.append(losses[place] - intercept + exponent * math.log(at))
+    return float(np.sqrt(np.mean(np.square(errors))))

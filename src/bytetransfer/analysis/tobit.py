@@ -1,0 +1,123 @@
+"""Least squares where some outcomes are only bounds.
+
+A bound enters by the probability of the side it lies on (Tobin, *Econometrica* 26, 1958). In
+δ = β/σ and h = 1/σ the likelihood is concave (Olsen, *Econometrica* 46, 1978), so that there is one
+optimum. Without bounds all of it is ordinary least squares with Student's t.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+from bytetransfer.analysis.cells import Unanswered
+from bytetransfer.transfer.curve import Floats
+
+Sides = NDArray[np.int_]
+"""0 where the outcome is a number, 1 where it is a lower bound, -1 where it is an upper one."""
+
+_LEAST_SCATTER = 1e-6  # of the outcomes; a perfect fit has no likelihood
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Coefficients with their covariance.
+
+    Attributes:
+        coefficients: shape (columns,).
+        covariance: shape (columns, columns), corrected for the number of columns.
+        scatter: standard deviation of the outcome about the line, corrected likewise.
+        degrees: of freedom: numbers minus columns; bounds do not count.
+    """
+
+    coefficients: Floats
+    covariance: Floats
+    scatter: float
+    degrees: int
+
+    def half_width(self, column: int, level: float) -> float:
+        """Half of the interval of a coefficient."""
+        quantile = float(stats.t.ppf((1 + level) / 2, self.degrees))
+        return quantile * math.sqrt(max(0.0, float(self.covariance[column, column])))
+
+
+def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unanswered:
+    """Maximum likelihood under normal scatter.
+
+    Args:
+        design: shape (cells, columns).
+        outcomes: numbers and bounds; shape (cells,).
+        sides: which of them are bounds; shape (cells,).
+
+    >>> at = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> line = tobit(np.stack([np.ones(4), at], 1), 1 + 2 * at, np.array([0, 0, 0, 1]))
+    >>> line.coefficients.round(3).tolist()
+    [1.0, 2.0]
+    """
+    cells, columns = design.shape
+    numbers = sides == 0
+    degrees = int(numbers.sum()) - columns
+    if degrees < 1 or np.linalg.matrix_rank(design[numbers]) < columns:
+        return Unanswered(
+            f"{int(numbers.sum())} of {cells} cells are numbers, too few or too alike for a law of "
+            f"{columns} parameters"
+        )
+    start, *_ = np.linalg.lstsq(design[numbers], outcomes[numbers], rcond=None)
+    rest = outcomes - design @ start
+    unit = max(float(np.sqrt(np.mean(rest[numbers] ** 2))), _LEAST_SCATTER)
+    # What is fitted is the rest after least squares, in units of its own scatter.
+    rest = rest / unit
+    found = optimize.minimize(
+        _cost,
+        np.append(np.zeros(columns), 1.0),
+        (design, rest, sides),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None)] * columns + [(1e-3, 1e3)],
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000},
+    )
+    delta, inverse = found.x[:-1], float(found.x[-1])
+    change = np.hstack([np.eye(columns) / inverse, -delta[:, None] / inverse**2])
+    spread = change @ np.linalg.pinv(_information(found.x, design, rest, sides)) @ change.T
+    correction = (degrees + columns) / degrees
+    return Regression(
+        coefficients=np.asarray(start + unit * delta / inverse, np.float64),
+        covariance=np.asarray(unit**2 * correction * spread, np.float64),
+        scatter=unit / inverse * math.sqrt(correction),
+        degrees=degrees,
+    )
+
+
+def _cost(point: Floats, design: Floats, outcomes: Floats, sides: Sides) -> tuple[float, Floats]:
+    """Minus log likelihood, and its gradient."""
+    inverse = point[-1]
+    rest = inverse * outcomes - design @ point[:-1]
+    numbers = sides == 0
+    bounded = -sides * rest  # a lower bound above the line is unlikely
+    logs = special.log_ndtr(bounded)
+    cost = np.where(numbers, rest**2 / 2 - math.log(inverse), -logs).sum()
+    slope = np.where(numbers, rest, sides * _mills(bounded))
+    gradient = np.append(-slope @ design, slope @ outcomes - numbers.sum() / inverse)
+    return float(cost), np.asarray(gradient, np.float64)
+
+
+def _information(point: Floats, design: Floats, outcomes: Floats, sides: Sides) -> Floats:
+    """Second derivatives of `_cost`."""
+    inverse = point[-1]
+    rest = inverse * outcomes - design @ point[:-1]
+    bounded = -sides * rest
+    mills = _mills(bounded)
+    weights = np.where(sides == 0, 1.0, mills * (mills + bounded))
+    columns = np.column_stack([-design, outcomes])
+    information = columns.T @ (weights[:, None] * columns)
+    information[-1, -1] += int((sides == 0).sum()) / inverse**2
+    return np.asarray(information, np.float64)
+
+
+def _mills(at: Floats) -> Floats:
+    """Density over distribution function of the normal, stable far out."""
+    return np.asarray(np.exp(-(at**2) / 2 - special.log_ndtr(at)) / math.sqrt(2 * math.pi))

@@ -1,0 +1,274 @@
+"""Tables of losses, CSV or Parquet -> Measurements, with one clear error for whatever is wrong.
+
+A column declares its unit by its name; a loss whose unit is not declared is refused,
+not guessed. Every message names the file and the line (the row in Parquet, counted from 1), and
+calls a column what the file calls it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bytetransfer.errors import MeasurementError
+from bytetransfer.measurement import (
+    COLUMNS,
+    Blocks,
+    Measurement,
+    Measurements,
+    disagreement,
+    parse_blocks,
+)
+from bytetransfer.measurement_row import LOSSES, REQUIRED, Row, shown
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_ENDINGS = (*_SEPARATORS, ".parquet")
+_ALIASES = {"bytes": "target_bytes", "finetune_bytes": "target_bytes"}
+_KNOWN = {*COLUMNS, *LOSSES, *_ALIASES}
+_LIKE_A_LOSS = re.compile(r"loss|nll|bpb|bpc|ppl|perplex|entropy|bits|nats", re.IGNORECASE)
+_TODO_UNITS = (
+    "name a column by its unit: bits_per_byte, nats_per_byte, perplexity (per byte), or nats "
+    "(their total) with test_bytes"
+)
+_NAMED_FOR_A_UNIT = {"bpb": "bits_per_byte", "ppl": "perplexity"}
+
+_Lines = Iterator[tuple[str, list[str]]]  # where a line stands, and its cells
+
+
+def read_measurements(path: str | Path) -> Measurements:
+    """Read a table of losses from a file, with the `blocks.parquet` beside it if there is one.
+
+    Args:
+        path: a file whose name ends in `.csv`, `.tsv` (tabs) or `.parquet`, in any case; columns
+            as in `parse_measurements`.
+
+    Raises:
+        MeasurementError: if the file is missing, is no such table, or states what cannot be.
+    """
+    path = Path(path)
+    where, ending, beside = str(path), path.suffix.lower(), path.with_name("blocks.parquet")
+    if ending not in _ENDINGS:
+        todo = f"a table of losses ends in {', '.join(_ENDINGS)}; a study file in .toml"
+        raise MeasurementError("neither CSV nor Parquet by its name", where=where, todo=todo)
+    data = _content(path)
+    blocks = None
+    if beside != path and beside.exists():
+        blocks = parse_blocks(_content(beside), where=str(beside))
+    if ending == ".parquet":
+        return parse_parquet(data, where=where, blocks=blocks)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        what, todo = f"not UTF-8 at byte {error.start}", "save it as UTF-8"
+        raise MeasurementError(what, where=where, todo=todo) from None
+    return parse_measurements(text, where=where, blocks=blocks, separator=_SEPARATORS[ending])
+
+
+def parse_measurements(
+    text: str, *, where: str, blocks: Mapping[str, Blocks] | None = None, separator: str = ","
+) -> Measurements:
+    r"""Read rows from CSV; only source, target, bytes and a loss are needed.
+
+    The loss stands in a column that declares its unit: `bits_per_byte`, `nats_per_byte`,
+    `perplexity` (per byte), or `nats` (total) with `test_bytes`; several must agree. `bytes` and
+    `finetune_bytes` are other names of `target_bytes`. The columns of `Measurement` are optional,
+    any other column is passed over. Sizes may be written as `6MB`.
+
+    Args:
+        text: the CSV with a header line.
+        where: what to call the file in messages.
+        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
+        separator: what stands between two cells.
+
+    Raises:
+        MeasurementError: for a missing column, an undeclared unit, a cell that cannot be, rows that
+            contradict each other.
+
+    >>> rows = parse_measurements("source,target,bytes,perplexity\nen,fi,6MB,4\n", where="x.csv")
+    >>> rows.rows[0].target_bytes, rows.rows[0].bits_per_byte
+    (6000000, 2.0)
+    """
+    lines = _csv_lines(text.removeprefix("\ufeff"), separator, where=where)
+    place, header = next(lines, ("", []))
+    if not header:
+        raise _no_rows(where)
+    _check_separator(header, separator, where=place)
+    columns = _columns(header, where=place)
+    known = [header.index(name) for name in columns.values()]
+    picked = ((place, [cells[index] for index in known]) for place, cells in lines)
+    return _measurements(columns, picked, where, blocks)
+
+
+def parse_parquet(
+    data: bytes, *, where: str, blocks: Mapping[str, Blocks] | None = None
+) -> Measurements:
+    """Read rows from a Parquet file; the columns are those of `parse_measurements`.
+
+    Args:
+        data: the whole file.
+        where: what to call it in messages.
+        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
+
+    Raises:
+        MeasurementError: as `parse_measurements`, and for a damaged file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        columns = _columns(file.schema_arrow.names, where=where)
+        table = file.read(columns=list(columns.values()))
+    except (pa.ArrowException, OSError) as error:
+        what = f"no valid Parquet ({shown(str(error), quote=False, most=200)})"
+        raise MeasurementError(what, where=where, todo="write it anew") from None
+    values = [map(_text, table[name].to_pylist()) for name in columns.values()]
+    lines = (
+        (f"{where}, row {number}", list(cells))
+        for number, cells in enumerate(zip(*values, strict=True), 1)
+        if any(cells)
+    )
+    return _measurements(columns, lines, where, blocks)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MeasurementError("no such file", where=str(path), todo="check its name") from None
+    except OSError as error:
+        raise MeasurementError(f"cannot be read ({error.strerror})", where=str(path)) from None
+
+
+def _csv_lines(text: str, separator: str, *, where: str) -> _Lines:
+    """Every line that holds something, the header first, and where it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    while True:
+        place = f"{where}, line {reader.line_num + 1}"
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise MeasurementError(f"no valid CSV ({error})", where=place) from None
+        if not any(cells):
+            continue
+        header = header or cells
+        if len(cells) != len(header):
+            what = f"cells in this line: {len(cells)}, in the header: {len(header)}"
+            todo = "write one cell a column, empty where nothing is known, and text that holds the "
+            raise MeasurementError(what, where=place, todo=f"{todo}separator in double quotes")
+        yield place, cells
+
+
+def _text(value: object) -> str:
+    """A value of Parquet as it would stand in CSV."""
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value).strip()
+
+
+# ── columns ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_separator(header: Sequence[str], separator: str, *, where: str) -> None:
+    """Say so if the cells are separated by something else."""
+    line = separator.join(header)
+    likely = max(",;\t|", key=line.count)
+    if set(REQUIRED[:2]) <= set(header) or line.count(likely) <= line.count(separator):
+        return
+    ending = next((end for end, mark in _SEPARATORS.items() if mark == likely), None)
+    todo = f"name it {ending}" if ending else "separate them by commas, and write decimals as 2.5"
+    named = "tabs" if likely == "\t" else repr(likely)
+    raise MeasurementError(f"the file seems to be separated by {named}", where=where, todo=todo)
+
+
+def _columns(header: Sequence[str], *, where: str) -> dict[str, str]:
+    """The known columns in the order of the file: the name of the field, and the file's own.
+
+    Raises:
+        MeasurementError: if one is missing or stands there twice.
+    """
+    found: dict[str, str] = {}
+    for name in header:
+        field = _ALIASES.get(name, name)
+        if name in _KNOWN and field in found:
+            what = f"two columns for {field}: {found[field]!r} and {name!r}"
+            raise MeasurementError(what, where=where, todo="keep one of them")
+        if name in _KNOWN:
+            found[field] = name
+    for field in REQUIRED:
+        if field not in found:
+            names = [field, *(name for name, meant in _ALIASES.items() if meant == field)]
+            what = f"no column {' or '.join(names)}"
+            there = shown(", ".join(name for name in header if name), quote=False, most=300)
+            raise MeasurementError(what, where=where, todo=f"the columns are: {there}")
+    _check_unit(found, header, where=where)
+    return found
+
+
+def _check_unit(found: Mapping[str, str], header: Sequence[str], *, where: str) -> None:
+    """Refuse a table in which no column declares the unit of the loss."""
+    if "nats" in found and "test_bytes" not in found and not _stated(found):
+        todo = "add the column test_bytes, or nats_per_byte instead"
+        raise MeasurementError("nats are a total and need test_bytes", where=where, todo=todo)
+    if "nats" in found or _stated(found):
+        return
+    for name in header:
+        if name not in found.values() and _LIKE_A_LOSS.search(name):
+            meant = _NAMED_FOR_A_UNIT.get(name.lower())
+            hint = f"if it means {meant}, rename it; otherwise " if meant else ""
+            what = f"the column {shown(name)} does not declare a known unit"
+            raise MeasurementError(what, where=where, todo=f"{hint}{_TODO_UNITS}")
+    raise MeasurementError("no column states a loss", where=where, todo=_TODO_UNITS)
+
+
+def _stated(names: Iterable[str]) -> bool:
+    return bool({"bits_per_byte", "nats_per_byte", "perplexity"} & set(names))
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _measurements(
+    columns: Mapping[str, str], lines: _Lines, where: str, blocks: Mapping[str, Blocks] | None
+) -> Measurements:
+    placed = [
+        (place, Row(place, dict(zip(columns, cells, strict=True)), columns).measurement())
+        for place, cells in lines
+    ]
+    if not placed:
+        raise _no_rows(where)
+    _check_against_each_other(placed)
+    return Measurements((row for _, row in placed), blocks)
+
+
+def _no_rows(where: str) -> MeasurementError:
+    return MeasurementError("no rows", where=where, todo="give a header and one row per run")
+
+
+def _check_against_each_other(placed: Sequence[tuple[str, Measurement]]) -> None:
+    """Refuse rows that contradict each other, and curves that are of one learner only in part."""
+    runs: dict[object, tuple[str, Measurement]] = {}
+    targets: dict[str, tuple[str, Measurement]] = {}
+    for place, row in placed:
+        before, known = runs.setdefault((row.cell, row.seed), (place, row))
+        if known != row:
+            what = f"contradicts {_in_file(before)}: {disagreement(known, row)}"
+            todo = "tell them apart by seed, learner or regime, or delete one of them"
+            raise MeasurementError(what, where=place, todo=todo)
+        before, known = targets.setdefault(row.target, (place, row))
+        for name in ("learner", "regime"):
+            here, there = getattr(row, name), getattr(known, name)
+            if bool(here) != bool(there):
+                what = f"{name} {here or 'empty'}, but {there or 'empty'} in {_in_file(before)}"
+                todo = f"state the {name} in all rows of target {row.target}, or in none"
+                raise MeasurementError(what, where=place, todo=todo)
+
+
+def _in_file(place: str) -> str:
+    return place.rpartition(", ")[2]

@@ -1,0 +1,149 @@
+"""One row of a table of losses -> Measurement, with one clear error for whatever is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bytetransfer.errors import MeasurementError, UserError
+from bytetransfer.measurement import SCRATCH, Measurement
+from bytetransfer.units import bits_per_byte, parse_bytes
+
+LOSSES = ("bits_per_byte", "nats_per_byte", "perplexity", "nats")
+"""Columns that state a loss: per byte of test text, or all its nats beside `test_bytes`."""
+
+REQUIRED = ("source", "target", "target_bytes")
+"""Fields without which a row has no meaning, besides a loss."""
+
+_WORDS = ("source", "target", "learner", "regime", "run")
+_SIZES = ("target_bytes", "pretrain_bytes", "nominal_bytes", "test_bytes")
+_FLAGS = ("not_converged", "below_surface")
+_MOST = 2**63 - 1  # what a column of integers holds in Parquet
+_AGREE = 1e-3  # relative; a loss stated twice may differ by what printing three decimals loses
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one row as they stand in the file.
+
+    Attributes:
+        place: file and line or row, for messages.
+        cells: text by field; empty where nothing is stated.
+        columns: what the file calls the column of each field.
+    """
+
+    place: str
+    cells: Mapping[str, str]
+    columns: Mapping[str, str]
+
+    def measurement(self) -> Measurement:
+        """Every cell read by what its column holds.
+
+        Raises:
+            MeasurementError: if a cell cannot be, or losses stated twice disagree.
+        """
+        values: dict[str, object] = {}
+        kinds: Sequence[tuple[Sequence[str], Callable[[str], object]]] = (
+            (_WORDS, self.cells.__getitem__),
+            (_SIZES, self._size),
+            (("seed",), self._whole),
+            (("nats", "validation_bits_per_byte"), self._number),
+            (_FLAGS, self._flag),
+        )
+        for names, read in kinds:
+            values |= {name: read(name) for name in names if self.cells.get(name)}
+        for name in REQUIRED:
+            if name not in values:
+                raise self._error("is empty", name, "fill it, or delete the row")
+        if values["source"] == SCRATCH and values.get("pretrain_bytes"):
+            todo = "name its source, or leave it empty"
+            raise self._error("is stated for a run from scratch", "pretrain_bytes", todo)
+        return Measurement(bits_per_byte=self._loss(), **values)  # type: ignore[arg-type]
+
+    def _loss(self) -> float:
+        """Bits per byte, which all columns that state the loss agree on."""
+        losses = {name: self._loss_in(name) for name in LOSSES if self._states(name)}
+        if not losses:
+            names = [self.columns[name] for name in (*LOSSES, "test_bytes") if name in self.columns]
+            what = f"no loss: nothing stands in {' and '.join(names)}"
+            if self.cells.get("nats"):
+                what = "no loss: nats are a total and need test_bytes"
+            raise MeasurementError(what, where=self.place, todo="fill it, or delete the row")
+        low, high = (find(losses, key=losses.__getitem__) for find in (min, max))
+        if losses[high] - losses[low] > _AGREE * losses[high]:
+            said = " and ".join(
+                f"{shown(self.cells[name], quote=False)} in {name}" for name in (low, high)
+            )
+            bits = " and ".join(f"{losses[name]:.8g}" for name in (low, high))
+            what = f"{said} disagree: {bits} bits per byte"
+            raise MeasurementError(what, where=self.place, todo="correct one, or leave it empty")
+        return next(iter(losses.values()))
+
+    def _states(self, name: str) -> bool:
+        return bool(self.cells.get(name)) and (name != "nats" or bool(self.cells.get("test_bytes")))
+
+    def _loss_in(self, name: str) -> float:
+        number = self._number(name)
+        if name == "perplexity" and number < 1:
+            raise self._error(f"{shown(self.cells[name])} is below 1, which no perplexity is", name)
+        count = self._size("test_bytes") if name == "nats" else 1
+        if count == 0:
+            raise self._error("is 0, so there is no loss", "test_bytes")
+        if name == "perplexity":
+            loss = math.log2(number)
+        else:
+            loss = number if name == "bits_per_byte" else bits_per_byte(number, count)
+        if not 0 < loss < math.inf:
+            todo = "give a finite loss above 0, or delete the row"
+            raise self._error(f"{shown(self.cells[name])} means a loss of {loss:g}", name, todo)
+        return loss
+
+    def _number(self, name: str) -> float:
+        cell = self.cells[name]
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number < 0:
+            todo = "write decimals as 2.5, and thousands without commas" if "," in cell else ""
+            raise self._error(f"{shown(cell)} is no finite number of at least 0", name, todo)
+        return number
+
+    def _whole(self, name: str) -> int:
+        cell = self.cells[name]
+        number = self._number(name)
+        if number > _MOST or not number.is_integer():
+            what = "beyond 2**63" if number > _MOST else "not a whole number"
+            raise self._error(f"{shown(cell)} is {what}", name)
+        return int(cell) if cell.isdecimal() else int(number)  # a float is exact to 2**53 only
+
+    def _size(self, name: str) -> int:
+        """Bytes, as a number or as people write them."""
+        cell = self.cells[name]
+        if not cell[-1].isalpha() or cell.lower() in ("nan", "inf"):
+            return self._whole(name)
+        try:
+            size = parse_bytes(cell)
+        except (UserError, ValueError) as error:
+            todo = error.todo if isinstance(error, UserError) else ""
+            raise self._error(f"{shown(cell)} is no size", name, todo) from None
+        if size > _MOST:
+            raise self._error(f"{shown(cell)} is beyond 2**63", name)
+        return size
+
+    def _flag(self, name: str) -> bool:
+        cell = self.cells[name].lower()
+        if cell not in ("true", "false"):
+            raise self._error(f"{shown(cell)} is neither true nor false", name)
+        return cell == "true"
+
+    def _error(self, what: str, name: str, todo: str = "") -> MeasurementError:
+        place = f"{self.place}, column {self.columns[name]}"
+        return MeasurementError(what, where=place, todo=todo)
+
+
+def shown(text: str, *, quote: bool = True, most: int = 40) -> str:
+    """Text of a file for a message: quoted, and not ten thousand characters of it."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return repr(short) if quote else short

@@ -1,0 +1,379 @@
+"""The section on commutativity: whether a is worth for b what b is worth for a."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect, RoleTest
+from bytetransfer.analysis.cells import Unanswered
+from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
+from bytetransfer.analysis.premium import Premium
+from bytetransfer.report.analyses.phrases import (
+    SIGNIFICANT,
+    factor_text,
+    group_title,
+    noise_words,
+    p_text,
+    p_words,
+)
+from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.document import Cell, Column, Section, Table
+from bytetransfer.report.wording import (
+    Names,
+    bare,
+    bounded_bytes,
+    byte_range,
+    shorten,
+    signed_bytes,
+    transfer_range,
+)
+from bytetransfer.transfer.estimate import TransferEstimate
+
+_OPEN_ROWS = 40
+_MOST_DRAWN = 20  # more pairs than this, and their names cannot be read
+
+
+def commutativity_section(
+    results: Sequence[Commutativity | Unanswered],
+    names: Names,
+    *,
+    premiums: Mapping[str, Premium] | None = None,
+) -> Section:
+    """Whether a is worth for b what b is worth for a, one paragraph and chart a group.
+
+    Args:
+        results: of each group of estimates (`commutativity`).
+        names: what to call languages and learners.
+        premiums: byte premiums by language, shown as a table.
+    """
+    answered = [one for one in results if isinstance(one, Commutativity)]
+    reasons = dict.fromkeys(one.reason for one in results if isinstance(one, Unanswered))
+    tables = (
+        _pair_table(answered, names),
+        _language_table(answered, names),
+        _premium_table(premiums or {}, names),
+    )
+    return Section(
+        name="commutativity",
+        title="Does transfer commute?",
+        text=(
+            *((_answer(answered), *_GENERAL) if answered else ()),
+            *(_group_words(one, names) for one in answered),
+            *_premium_words(premiums or {}, names),
+            *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
+        ),
+        figures=tuple(
+            _chart(one, number, names) for number, one in enumerate(answered) if one.pairs
+        ),
+        tables=tuple(table for table in tables if table.rows),
+    )
+
+
+_GENERAL = (
+    "Each direction is measured in bytes of its own target, and a byte of one says more or "
+    "less than a byte of the other. The ratio of the two D_E does not depend on that, because both "
+    "have the same D_F; differences of D_T in bytes do, and are also given in bytes of equal "
+    "content where aligned text tells how many these are.",
+    "Pairs that share a language are not independent. The p values of single pairs are "
+    "Holm-corrected, which holds whatever the dependence; the test over languages swaps the roles "
+    "of whole languages. It takes the error of a target's from-scratch curve, which is in all its "
+    "cells, for a trait of the language; the intervals of the languages do not.",
+)
+
+
+def _answer(answered: Sequence[Commutativity]) -> str:
+    """All sizes together: in how many pairs the directions differ by more than noise."""
+    known = [p.corrected_p for one in answered for p in one.pairs if p.corrected_p is not None]
+    if not known:
+        words = "Whether transfer commutes has no answer here"
+        if any(one.pairs for one in answered):
+            return (
+                f"{words}: estimates without an interval (one seed, no test documents) can be "
+                "compared only under a declared noise of log D_E, and none was declared."
+            )
+        return f"{words}: in every pair at least one direction is only a bound."
+    differ = sum(p <= SIGNIFICANT for p in known)
+    return (
+        f"{noise_words(answered[0].declared_noise)}The two directions differ by more than noise in "
+        f"{differ} of {len(known)} cases (a pair of languages at one size). That they are equal "
+        "in the others is not shown by this: the intervals say how large a difference may be."
+    )
+
+
+def _group_words(found: Commutativity, names: Names) -> str:
+    title = group_title(found.group, names)
+    bounds = f"pairs with a bound in a direction: {len(found.bounds)}"
+    if not found.pairs:
+        return f"{title}: nothing to compare ({bounds})."
+    count = len(found.pairs)
+    widest = max(found.pairs, key=lambda pair: abs(pair.log_effective.value))
+    said = f"{title}: {_stronger(widest, names)}, the largest difference"
+    said += f" of {count} pairs" if count > 1 else ""
+    if widest.corrected_p is not None:
+        said += f", corrected {p_words(widest.corrected_p)}"
+    said += f" (besides, {bounds})." if found.bounds else "."
+    return f"{said} {_language_words(found, names)}"
+
+
+def _stronger(pair: PairDifference, names: Names) -> str:
+    """Which direction has the larger D_E, and by what factor."""
+    one, other = names.language(pair.first), names.language(pair.second)
+    difference = pair.log_effective
+    if difference.value < 0:
+        one, other = other, one
+        difference = Difference(-difference.value, _minus(difference.high), _minus(difference.low))
+    factor = math.exp(difference.value)
+    return f"{one} for {other} reaches {factor_text(factor)} times the D_E of {other} for {one}" + (
+        f" ({_factors(difference)})" if _factors(difference) else ""
+    )
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _factors(difference: Difference) -> str:
+    """The limits of a difference of logarithms as factors."""
+    low, high = (
+        None if end is None else math.exp(end) for end in (difference.low, difference.high)
+    )
+    if low is None or high is None:
+        if low is not None:
+            return f"≥ {factor_text(low)}"
+        return "" if high is None else f"≤ {factor_text(high)}"
+    return f"{factor_text(low)}–{factor_text(high)}"
+
+
+def _language_words(found: Commutativity, names: Names) -> str:
+    part = found.asymmetry
+    if isinstance(part, Unanswered) or isinstance(part.test, Unanswered):
+        reason = part.reason if isinstance(part, Unanswered) else _reason(part.test)
+        return f"What belongs to single languages is unknown: {shorten(reason, 300)}."
+    giver = max(part.effects, key=lambda one: one.effect)
+    words = (
+        f"{names.language(giver.language)} gives most beyond what it takes "
+        f"({factor_text(math.exp(giver.effect))} times the D_E, {_effect_limits(giver)}). One "
+        f"number per language explains {100 * part.share:.0f} % of the squared differences, "
+        f"{p_words(part.test.p)} when roles are swapped (the smallest p possible is "
+        f"{part.test.smallest_p:.3g})."
+    )
+    if found.is_descriptive:
+        return (
+            f"{words} With {len(found.languages)} languages in both roles this describes them and "
+            "tests nothing."
+        )
+    return words
+
+
+def _reason(test: RoleTest | Unanswered) -> str:
+    return test.reason if isinstance(test, Unanswered) else ""
+
+
+def _effect_limits(one: LanguageEffect) -> str:
+    if one.low is None or one.high is None:
+        return "no interval, because not every estimate has one"
+    return _factors(Difference(one.effect, one.low, one.high))
+
+
+def _premium_words(premiums: Mapping[str, Premium], names: Names) -> tuple[str, ...]:
+    others = [one for one in premiums.values() if one.language != one.reference]
+    if not others:
+        return ()
+    least, most = (pick(others, key=lambda one: one.ratio) for pick in (min, max))
+    reference = names.language(most.reference)
+    said = f"{names.language(most.language)} needs {most.ratio:.3g} times the bytes of {reference}"
+    if least is not most:
+        said += f" to say the same, {names.language(least.language)} {least.ratio:.3g} times"
+    else:
+        said += " to say the same"
+    return (
+        f"{said}, by {most.lines:,} aligned lines. That belongs to these translations as much as "
+        "to the languages.",
+    )
+
+
+def _pair_table(answered: Sequence[Commutativity], names: Names) -> Table:
+    content = any(one.reference is not None for one in answered)
+    seeds = any(isinstance(p.by_seed, Difference) for one in answered for p in one.pairs)
+    rows = [
+        (Cell(group_title(one.group, names)), *cells)
+        for one in answered
+        for cells in (
+            *(_pair_cells(pair, names, content=content, seeds=seeds) for pair in one.pairs),
+            *(_bound_cells(*pair, names, content=content, seeds=seeds) for pair in one.bounds),
+        )
+    ]
+    return Table(
+        name="commutativity-pairs",
+        caption=f"Both directions of each pair ({len(rows)})",
+        columns=(
+            Column("learner and D_F"),
+            Column("a"),
+            Column("b"),
+            Column("D_T of a for b", "bytes of b", numeric=True),
+            Column("D_T of b for a", "bytes of a", numeric=True),
+            Column("difference of D_T", "bytes", numeric=True),
+            *((Column("in equal content", "bytes", numeric=True),) * content),
+            Column("D_E of a for b over D_E of b for a", numeric=True),
+            *((Column("the same, paired by seed", numeric=True),) * seeds),
+            Column("corrected p", numeric=True),
+        ),
+        rows=tuple(rows),
+        is_open=len(rows) <= _OPEN_ROWS,
+    )
+
+
+def _pair_cells(
+    pair: PairDifference, names: Names, *, content: bool, seeds: bool
+) -> tuple[Cell, ...]:
+    paired = pair.by_seed if isinstance(pair.by_seed, Difference) else None
+    p = pair.corrected_p
+    return (
+        *_both(pair.forward, pair.backward, names),
+        _bytes_cell(pair.transfer_bytes),
+        *((_bytes_cell(pair.content_bytes),) * content),
+        _factor_cell(pair.log_effective),
+        *((_factor_cell(paired),) * seeds),
+        Cell("–") if p is None else Cell(p_text(p), p),
+    )
+
+
+def _bound_cells(
+    forward: TransferEstimate,
+    backward: TransferEstimate,
+    names: Names,
+    *,
+    content: bool,
+    seeds: bool,
+) -> tuple[Cell, ...]:
+    return (*_both(forward, backward, names), *(Cell("–"),) * (3 + content + seeds))
+
+
+def _both(forward: TransferEstimate, backward: TransferEstimate, names: Names) -> list[Cell]:
+    return [
+        Cell(names.language(forward.source), forward.source),
+        Cell(names.language(forward.target), forward.target),
+        *(
+            Cell(
+                bounded_bytes(row.transfer_bytes, row.status),
+                row.transfer_bytes,
+                detail=transfer_range(row),
+            )
+            for row in (forward, backward)
+        ),
+    ]
+
+
+def _bytes_cell(one: Difference | None) -> Cell:
+    if one is None:
+        return Cell("–")
+    return Cell(signed_bytes(one.value), one.value, detail=byte_range(one.low, one.high))
+
+
+def _factor_cell(one: Difference | None) -> Cell:
+    if one is None:
+        return Cell("–")
+    factor = math.exp(one.value)
+    return Cell(factor_text(factor), factor, detail=_factors(one))
+
+
+def _language_table(answered: Sequence[Commutativity], names: Names) -> Table:
+    rows = [
+        (
+            Cell(group_title(one.group, names)),
+            Cell(names.language(effect.language), effect.language),
+            Cell(
+                factor_text(math.exp(effect.effect)),
+                math.exp(effect.effect),
+                detail=_factors(Difference(effect.effect, effect.low, effect.high)),
+            ),
+            Cell("–")
+            if effect.corrected_p is None
+            else Cell(p_text(effect.corrected_p), effect.corrected_p),
+        )
+        for one in answered
+        if isinstance(one.asymmetry, Asymmetry)
+        for effect in one.asymmetry.effects
+    ]
+    return Table(
+        name="commutativity-languages",
+        caption=f"What languages give beyond what they take ({len(rows)})",
+        columns=(
+            Column("learner and D_F"),
+            Column("language"),
+            Column("gives over takes", "factor in D_E", numeric=True),
+            Column("corrected p", numeric=True),
+        ),
+        rows=tuple(rows),
+        is_open=len(rows) <= _OPEN_ROWS,
+    )
+
+
+def _premium_table(premiums: Mapping[str, Premium], names: Names) -> Table:
+    return Table(
+        name="byte-premiums",
+        caption="Bytes for the same content",
+        columns=(
+            Column("language"),
+            Column("held against"),
+            Column("byte premium", numeric=True),
+            Column("aligned lines", numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(names.language(one.language), one.language),
+                Cell(names.language(one.reference), one.reference),
+                Cell(
+                    f"{one.ratio:.3f}",
+                    one.ratio,
+                    detail="no interval: too few lines"
+                    if one.low is None or one.high is None
+                    else f"{one.low:.3f}–{one.high:.3f}",
+                ),
+                Cell(f"{one.lines:,}", one.lines),
+            )
+            for one in premiums.values()
+        ),
+    )
+
+
+def _chart(found: Commutativity, number: int, names: Names) -> Chart:
+    """Difference of log D_E of each pair; of many, those that differ most."""
+    drawn = sorted(found.pairs, key=lambda pair: -abs(pair.log_effective.value))[:_MOST_DRAWN]
+    dots = tuple(_dot(pair, float(place), names) for place, pair in enumerate(drawn))
+    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
+    room = 0.08 * (max(0.0, *ends) - min(0.0, *ends)) or 1.0
+    less = f", the {len(drawn)} largest of {len(found.pairs)}" * (len(drawn) < len(found.pairs))
+    return Chart(
+        name=f"commutativity-{number}",
+        title=group_title(found.group, names) + less,
+        description=" ".join(f"{dot.note}." for dot in dots),
+        x=Axis(
+            title="pair a, b",
+            kind="category",
+            low=-0.5,
+            high=len(drawn) - 0.5,
+            unit="number",
+            names=tuple(
+                bare(f"{names.language(pair.first)}, {names.language(pair.second)}")
+                for pair in drawn
+            ),
+        ),
+        y=Axis(
+            title="ln D_E of a for b, less that of b for a",
+            kind="linear",
+            low=min(0.0, *ends) - room,
+            high=max(0.0, *ends) + room,
+            unit="number",
+        ),
+        series=(Series(name="", ink=1, style="loose", dots=dots),),
+        zero_line=True,
+    )
+
+
+def _dot(pair: PairDifference, x: float, names: Names) -> Dot:
+    found = pair.log_effective
+    return Dot(
+        x=x, y=found.value, low=found.low, high=found.high, note=bare(_stronger(pair, names))
+    )

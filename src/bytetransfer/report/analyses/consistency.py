@@ -1,0 +1,245 @@
+"""The section on consistency: whether different sources are worth the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from bytetransfer.analysis.cells import Unanswered
+from bytetransfer.analysis.consistency import Consistency, Noise
+from bytetransfer.analysis.equivalence import Equivalence, TargetSources
+from bytetransfer.analysis.variance import Component
+from bytetransfer.report.analyses.consistency_tables import (
+    equivalence_table,
+    spread_table,
+    variance_table,
+)
+from bytetransfer.report.analyses.phrases import (
+    SIGNIFICANT,
+    factor_text,
+    group_title,
+    noise_words,
+    percent_text,
+)
+from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.document import Section
+from bytetransfer.report.wording import Names, bare, bounded_bytes, shorten, transfer_range
+from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.units import format_bytes
+
+_BOUNDS: dict[str, Literal["at_least", "at_most"]] = {
+    "above_range": "at_least",
+    "below_range": "at_most",
+}
+
+
+def consistency_section(results: Sequence[Consistency | Unanswered], names: Names) -> Section:
+    """Whether different sources are worth the same, one paragraph and chart a group.
+
+    Args:
+        results: of each group of estimates (`consistency`).
+        names: what to call sources, targets and learners.
+    """
+    answered = [one for one in results if isinstance(one, Consistency)]
+    reasons = dict.fromkeys(one.reason for one in results if isinstance(one, Unanswered))
+    tables = (
+        equivalence_table(answered, names),
+        spread_table(answered, names),
+        variance_table(answered, names),
+    )
+    return Section(
+        name="consistency",
+        title="Are different sources worth the same?",
+        text=(
+            *((_answer(answered), *_GENERAL) if answered else ()),
+            *(_group_words(one, names) for one in answered),
+            *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
+        ),
+        figures=tuple(_chart(one, number, names) for number, one in enumerate(answered)),
+        tables=tuple(table for table in tables if table.rows),
+    )
+
+
+_GENERAL = (
+    "“Not significantly different” does not mean “the same”: with enough noise nothing differs "
+    "significantly. So sources are called alike only where the opposite, that some two of them are "
+    "further apart than the factor, is rejected. Sources can be both alike within the factor and "
+    "different; where they are neither, the data do not decide. p values are Holm-corrected over "
+    "the targets of a size. All sources of a target are read on one from-scratch curve; both tests "
+    "ignore that, which makes them cautious.",
+)
+
+
+def _answer(answered: Sequence[Consistency]) -> str:
+    """All sizes together: how often sources are shown to be alike, and to differ."""
+    targets = [one for found in answered for one in found.targets]
+    answers = _answers(targets)
+    if not answers:
+        words = "Whether different sources are worth the same has no answer here"
+        if any(one.without_interval for one in targets):
+            return (
+                f"{words}: estimates without an interval (one seed, no test documents) can be "
+                "compared only under a declared noise of log D_E, and none was declared."
+            )
+        return f"{words}: no target has two sources whose D_T is surely above 0."
+    alike = [one for one, answer in answers if _is_alike(answer)]
+    whole = sum(not one.left_out for one in alike)
+    different = sum(_is_different(answer) for _, answer in answers)
+    return (
+        f"{noise_words(answered[0].declared_noise)}All sources of a target are shown to be within "
+        f"a factor {answered[0].factor:g} of each other in D_T in {whole} of {len(targets)} cases "
+        "(a target at one size), and those that can be compared in "
+        f"{len(alike) - whole} more. They are shown to differ in {different}."
+    )
+
+
+def _answers(targets: Sequence[TargetSources]) -> list[tuple[TargetSources, Equivalence]]:
+    return [(one, one.answer) for one in targets if isinstance(one.answer, Equivalence)]
+
+
+def _is_alike(answer: Equivalence) -> bool:
+    return answer.corrected_equivalent <= SIGNIFICANT
+
+
+def _is_different(answer: Equivalence) -> bool:
+    return answer.corrected_different <= SIGNIFICANT
+
+
+def _group_words(found: Consistency, names: Names) -> str:
+    words = [
+        f"{group_title(found.group, names)}:",
+        *_test_words(found, names),
+        *_left_out_words(found),
+        _variance_words(found),
+        *_arithmetic_words(found),
+    ]
+    return " ".join(words)
+
+
+def _test_words(found: Consistency, names: Names) -> tuple[str, ...]:
+    answers = _answers(found.targets)
+    if not answers:
+        return ()
+    alike = {one.target for one, answer in answers if _is_alike(answer)}
+    different = {one.target for one, answer in answers if _is_different(answer)}
+    widest = max(answers, key=lambda pair: pair[1].within)
+    return (
+        f"of {len(found.targets)} targets, {len(answers)} have sources to compare; these are alike "
+        f"for {len(alike)}, different for {len(different)}, both for {len(alike & different)}, and "
+        f"undecided for {len(answers) - len(alike | different)}. For "
+        f"{names.language(widest[0].target)} the largest D_T may truly be up to "
+        f"{factor_text(widest[1].within)} times the smallest ({100 * found.level:g} % confidence).",
+    )
+
+
+def _left_out_words(found: Consistency) -> tuple[str, ...]:
+    """What "the sources" leaves out: those that are worth nothing are hardly like the others."""
+    counts = (
+        (sum(len(one.not_positive) for one in found.targets), "D_T not surely above 0"),
+        (found.bounds, "only a bound"),
+        (sum(len(one.without_interval) for one in found.targets), "no interval on both sides"),
+    )
+    said = [f"{words}: {count}" for count, words in counts if count]
+    if not said:
+        return ()
+    return (f"Not compared, of {len(found.estimates)} estimates: {', '.join(said)}.",)
+
+
+def _variance_words(found: Consistency) -> str:
+    if isinstance(found.variances, Unanswered):
+        return f"The variance of log D_E is not divided: {shorten(found.variances.reason, 300)}."
+    parts = found.variances
+    return (
+        f"Of the variance of log D_E, {_share(parts.target)} belongs to targets, "
+        f"{_share(parts.source)} to sources and {_share(parts.residual)} to neither (what is "
+        f"peculiar to a pair, and noise). {_noise_words(found.noise, parts.residual)}"
+    )
+
+
+def _noise_words(noise: Noise | None, residual: Component) -> str:
+    if noise is None:
+        return "How much of the last is noise is unknown, as the estimates have no intervals."
+    kind = "declared" if noise.declared else "measured"
+    share = percent_text(min(1.0, noise.variance / residual.variance))
+    return f"At most {share} % of the last is {kind} noise."
+
+
+def _arithmetic_words(found: Consistency) -> tuple[str, ...]:
+    fraction, effect = found.transfer_fraction, found.effect_of_factor
+    if fraction is None or effect is None:
+        return ()
+    if fraction <= 0:
+        return ("In the median, D_T is not above 0.",)
+    words = (
+        f"In the median, D_T is {percent_text(fraction)} % of D_E, so that {found.factor:g} times "
+        f"the D_T would be {factor_text(effect)} times the D_E"
+    )
+    if fraction < 0.5:
+        words += "; that D_E depends little on the source would be arithmetic here, not a finding"
+    return (f"{words}.",)
+
+
+def _share(part: Component) -> str:
+    low, high = percent_text(part.share_low), percent_text(part.share_high)
+    return f"{percent_text(part.share)} % ({low}–{high})"
+
+
+def _chart(found: Consistency, number: int, names: Names) -> Chart:
+    """D_T of every source, side by side above the name of the target."""
+    targets = sorted({row.target for row in found.estimates})
+    sources = sorted({row.source for row in found.estimates})
+    step = 0.6 / len(sources)
+    series = tuple(
+        Series(
+            name=names.source(source, found.group.pretrain_bytes),
+            ink=place + 1,
+            style="loose",
+            dots=tuple(
+                _dot(row, targets.index(row.target) + (place + 0.5) * step - 0.3, names)
+                for row in sorted(found.estimates, key=lambda row: row.target)
+                if row.source == source
+            ),
+        )
+        for place, source in enumerate(sources)
+    )
+    dots = [dot for one in series for dot in one.dots]
+    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
+    largest = max(1.0, *(abs(dot.y) for dot in dots))
+    linear = max(1.0, 10.0 ** math.floor(math.log10(largest) - 2))
+    return Chart(
+        name=f"consistency-{number}",
+        title=group_title(found.group, names),
+        description=" ".join(f"{dot.note}." for dot in dots),
+        x=Axis(
+            title="target",
+            kind="category",
+            low=-0.5,
+            high=len(targets) - 0.5,
+            unit="number",
+            names=tuple(bare(names.language(target)) for target in targets),
+        ),
+        y=Axis(
+            title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
+            kind="signed_log",
+            low=min(-linear, *ends) * 1.2,
+            high=max(linear, *ends) * 1.2,
+            linear=linear,
+        ),
+        series=series,
+        zero_line=True,
+    )
+
+
+def _dot(row: TransferEstimate, x: float, names: Names) -> Dot:
+    around = transfer_range(row)
+    pair = f"{names.source(row.source, row.pretrain_bytes)} for {names.language(row.target)}"
+    return Dot(
+        x=x,
+        y=row.transfer_bytes,
+        low=row.transfer_low,
+        high=row.transfer_high,
+        bound=_BOUNDS.get(row.status, ""),
+        note=bare(f"{pair}: D_T {bounded_bytes(row.transfer_bytes, row.status)}")
+        + (f" ({around})" if around else ""),
+    )

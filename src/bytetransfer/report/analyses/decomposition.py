@@ -1,0 +1,351 @@
+"""The section on the parts of transfer: what each control adds, what only a close source has."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+from bytetransfer.analysis.cells import Group, Unanswered
+from bytetransfer.analysis.contrasts import Amount, Contrast
+from bytetransfer.analysis.decomposition import RUNGS, ControlledPair, Stack, Undecided
+from bytetransfer.learners.catalog import SURFACE
+from bytetransfer.measurement import SCRATCH
+from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.document import Cell, Column, Section, Table
+from bytetransfer.report.wording import Names, bare, byte_range, shorten, signed_bytes
+from bytetransfer.units import format_bytes
+
+_Found = TypeVar("_Found", Stack, ControlledPair)
+
+_SIGNIFICANT = 0.05
+_OPEN_ROWS = 20
+_SPREAD = 0.4  # of the distance between two categories, that the sizes at one share
+_COLUMNS = (
+    Column("step"),
+    Column("target"),
+    Column("learner"),
+    Column("D_F", "bytes", numeric=True),
+    Column("loss lowered by", "%", numeric=True),
+    Column("D_E times", "factor", numeric=True),
+    Column("D_T more by", "bytes", numeric=True),
+    Column("corrected p", "", numeric=True),
+    Column("intervals cover"),
+)
+
+
+def decomposition_section(
+    stacks: Sequence[Stack | Undecided],
+    pairs: Sequence[ControlledPair | Undecided],
+    names: Names,
+) -> Section:
+    """What transfers, step by step; the n-gram learner in charts of its own.
+
+    Args:
+        stacks: of every ladder of the study (`decomposition.stacks`).
+        pairs: of every controlled pair (`decomposition.controlled_pairs`).
+        names: what to call languages and learners.
+    """
+    answered = [one for one in stacks if isinstance(one, Stack)]
+    controlled = [one for one in pairs if isinstance(one, ControlledPair)]
+    open_questions = [one for one in (*stacks, *pairs) if isinstance(one, Undecided)]
+    tables = (_stack_table(answered, names), _pair_table(controlled, names))
+    return Section(
+        name="decomposition",
+        title="What is it that transfers?",
+        text=(
+            *(_pair_words(panel, names) for panel in _panels(controlled)),
+            *(_stack_words(panel, names) for panel in _panels(answered)),
+            *_missing_words(answered),
+            *_reading_words(answered, controlled),
+            *_open_words(open_questions, names),
+        ),
+        figures=(*_stack_charts(answered, names), *_pair_charts(controlled, names)),
+        tables=tuple(table for table in tables if table.rows),
+    )
+
+
+def _lowered(gain: float) -> float:
+    """Percent of the loss, signed."""
+    return -100 * math.expm1(-gain)
+
+
+def _percent(amount: Amount) -> str:
+    value = f"{_lowered(amount.value):.3g} %".replace("-", "−")
+    if amount.low is None or amount.high is None:
+        return value
+    low, high = (f"{_lowered(end):.3g}".replace("-", "−") for end in (amount.low, amount.high))
+    return f"{value} ({low} to {high})"
+
+
+def _factor(amount: Amount | Unanswered) -> str:
+    if isinstance(amount, Unanswered):
+        return "unknown"
+    value = f"{math.exp(amount.value):.3g}"
+    if amount.low is None or amount.high is None:
+        return value
+    return f"{value} ({math.exp(amount.low):.3g} to {math.exp(amount.high):.3g})"
+
+
+def _bytes(amount: Amount | Unanswered) -> str:
+    if isinstance(amount, Unanswered):
+        return "unknown"
+    around = byte_range(amount.low, amount.high)
+    return signed_bytes(amount.value) + (f" ({around})" if around else "")
+
+
+def _source(name: str, names: Names) -> str:
+    return "no pretraining" if name == SCRATCH else names.language(name)
+
+
+def _over(contrast: Contrast, names: Names) -> str:
+    lower = ", ".join(_source(name, names) for name in contrast.lower)
+    return f"{_top(contrast, names)} over {lower}"
+
+
+def _panels(found: Sequence[_Found]) -> list[list[_Found]]:
+    """Results of one learner, target and ladder by rising D_F; the n-gram learner's come last."""
+    ordered = sorted(found, key=lambda one: (one.group.learner == SURFACE, _panel(one), one.group))
+    return [list(panel) for _, panel in itertools.groupby(ordered, _panel)]
+
+
+def _panel(one: Stack | ControlledPair) -> tuple[str, str, str, int, str]:
+    group, base = one.group, one.base if isinstance(one, Stack) else one.close
+    return (one.target, group.learner, group.regime, group.pretrain_bytes, base)
+
+
+def _where(one: Stack | ControlledPair, names: Names) -> str:
+    learner = names.learner(one.group.learner, one.group.regime)
+    return f"{names.language(one.target)}, {learner}"
+
+
+def _stack_words(panel: Sequence[Stack], names: Names) -> str:
+    """The whole at every D_F, then the steps with the sizes at which they differ from chance."""
+    first = panel[0]
+    words = f"{_where(first, names)}: "
+    if first.group.learner == SURFACE:
+        words += "(beside the others, never part of their sum) "
+    told: dict[str, list[str]] = {}
+    for one in panel:
+        amount = f"{_percent(one.whole.loss_gain)} at {_size(one)}"
+        told.setdefault(_over(one.whole, names), []).append(amount)
+    for what, amounts in told.items():
+        words += f"{what} lowers the loss by {'; '.join(amounts)}. "
+    if all(one.whole.p is None for one in panel):
+        return words + "Without intervals no step can be told from chance."
+    clear: dict[str, list[str]] = {}
+    for one in panel:
+        for step in one.steps:
+            sizes = clear.setdefault(f"{step.adds} ({_over(step.contrast, names)})", [])
+            if step.contrast.corrected_p is not None and step.contrast.corrected_p < _SIGNIFICANT:
+                sizes.append(f"{_percent(step.contrast.loss_gain)} at {_size(one)}")
+    said = [
+        f"{what[0].upper()}{what[1:]}: {'; '.join(sizes)}."
+        for what, sizes in clear.items()
+        if sizes
+    ]
+    rest = [what for what, sizes in clear.items() if not sizes]
+    words += f"Steps that can be told from chance: {' '.join(said)} " if said else ""
+    return words + (f"Steps that cannot: {'; '.join(rest)}." if rest else "")
+
+
+def _pair_words(panel: Sequence[ControlledPair], names: Names) -> str:
+    """Both parts, at every D_F."""
+    first = panel[0]
+    words = (
+        f"{_where(first, names)}: the part that only the close source has "
+        f"({_over(first.specific, names)}) lowers the loss by "
+        f"{'; '.join(_part(one, one.specific) for one in panel)}."
+    )
+    known = [(one, one.agnostic) for one in panel if isinstance(one.agnostic, Contrast)]
+    if not known:
+        return f"{words} The part that distant sources have too is unknown: {_why(first)}."
+    parts = "; ".join(_part(one, part) for one, part in known)
+    return f"{words} The part that distant sources have too lowers it by {parts}."
+
+
+def _part(one: ControlledPair, part: Contrast) -> str:
+    worth = part.transfer_gain_bytes
+    said = f", worth {_bytes(worth)}," if isinstance(worth, Amount) else ""
+    return f"{_percent(part.loss_gain)}{said} at {_size(one)}"
+
+
+def _why(pair: ControlledPair) -> str:
+    return pair.agnostic.reason if isinstance(pair.agnostic, Unanswered) else ""
+
+
+def _size(one: Stack | ControlledPair) -> str:
+    return format_bytes(one.group.finetune_bytes)
+
+
+def _missing_words(stacks: Sequence[Stack]) -> list[str]:
+    lacking = {rung for one in stacks for rung in one.missing}
+    if not lacking:
+        return []
+    rungs = ", ".join(rung for rung, _ in RUNGS if rung in lacking)
+    return [f"Not measured everywhere: {rungs}. A step over a missing rung holds what both add."]
+
+
+def _reading_words(stacks: Sequence[Stack], pairs: Sequence[ControlledPair]) -> list[str]:
+    covers = dict.fromkeys(
+        contrast.covers
+        for contrast in (*(one.whole for one in stacks), *(one.specific for one in pairs))
+    )
+    if not covers:
+        return []
+    return [
+        "Every number is a difference within one learner, paired by seed and by test document. It "
+        "may be negative: then the addition did harm. D_E and D_T are read on that learner's own "
+        "from-scratch curve and are unknown where a source lies beyond it; the loss is always "
+        "known. Brackets hold intervals, each by itself, of these kinds: "
+        f"{'; '.join(covers)}. p-values are corrected (Holm) over what is compared for one target "
+        "and size."
+    ]
+
+
+def _open_words(found: Sequence[Undecided], names: Names) -> list[str]:
+    count = Counter(
+        f"{names.language(one.target)}, {names.learner(one.group.learner, one.group.regime)}: "
+        f"{shorten(one.reason, 200)}"
+        for one in found
+    )
+    return [f"Not answered at {number} sizes for {what}." for what, number in count.items()]
+
+
+def _row(
+    step: str, group: Group, target: str, contrast: Contrast, names: Names
+) -> tuple[Cell, ...]:
+    effective, transfer = contrast.effective_gain, contrast.transfer_gain_bytes
+    factor = math.exp(effective.value) if isinstance(effective, Amount) else None
+    reason = effective.reason if isinstance(effective, Unanswered) else ""
+    p = contrast.corrected_p
+    return (
+        Cell(_over(contrast, names), step, detail=step),
+        Cell(names.language(target), target),
+        Cell(names.learner(group.learner, group.regime), group.learner),
+        Cell(format_bytes(group.finetune_bytes), group.finetune_bytes),
+        Cell(_percent(contrast.loss_gain), _lowered(contrast.loss_gain.value)),
+        Cell(_factor(effective), factor, detail=shorten(reason, 120)),
+        Cell(_bytes(transfer), transfer.value if isinstance(transfer, Amount) else None),
+        Cell("–") if p is None else Cell(f"{p:.3g}" if p >= 0.001 else "< 0.001", p),
+        Cell(f"{contrast.covers}; seeds: {contrast.seeds}", contrast.covers),
+    )
+
+
+def _stack_table(stacks: Sequence[Stack], names: Names) -> Table:
+    rows = [
+        _row(step.adds, one.group, one.target, step.contrast, names)
+        for one in stacks
+        for step in (*one.steps, *one.beside)
+    ]
+    return _table("decomposition-steps", "What each control adds", rows)
+
+
+def _pair_table(pairs: Sequence[ControlledPair], names: Names) -> Table:
+    rows = []
+    for one in pairs:
+        named = [("specific", one.specific)]
+        if isinstance(one.agnostic, Contrast):
+            named.append(("agnostic", one.agnostic))
+        named += [("close over one distant source", each) for each in one.each]
+        rows += [_row(step, one.group, one.target, found, names) for step, found in named]
+    return _table("decomposition-pairs", "A close source against distant ones", rows)
+
+
+def _table(name: str, caption: str, rows: list[tuple[Cell, ...]]) -> Table:
+    return Table(
+        name=name,
+        caption=caption,
+        columns=_COLUMNS,
+        rows=tuple(rows),
+        is_open=len(rows) <= _OPEN_ROWS,
+    )
+
+
+def _stack_charts(stacks: Sequence[Stack], names: Names) -> list[Chart]:
+    """One chart a learner, target and ladder."""
+    charts: list[Chart] = []
+    for panel in _panels(stacks):
+        columns: dict[str, dict[int, Contrast]] = {}
+        for one in panel:
+            steps = {f"→ {_top(step.contrast, names)}": step for step in one.steps}
+            steps |= {_over(step.contrast, names): step for step in one.beside}
+            for label, step in steps.items():
+                columns.setdefault(label, {})[one.group.finetune_bytes] = step.contrast
+        title = _where(panel[0], names)
+        charts.append(_chart(f"decomposition-{len(charts)}", title, columns, names))
+    return charts
+
+
+def _pair_charts(pairs: Sequence[ControlledPair], names: Names) -> list[Chart]:
+    charts: list[Chart] = []
+    for panel in _panels(pairs):
+        columns: dict[str, dict[int, Contrast]] = {}
+        for one in panel:
+            parts = {"distant over none": one.agnostic, "close over distant": one.specific}
+            for label, part in parts.items():
+                if isinstance(part, Contrast):
+                    columns.setdefault(label, {})[one.group.finetune_bytes] = part
+        title = f"{_where(panel[0], names)}, close source {names.language(panel[0].close)}"
+        charts.append(_chart(f"decomposition-pair-{len(charts)}", title, columns, names))
+    return charts
+
+
+def _top(contrast: Contrast, names: Names) -> str:
+    return ", ".join(_source(name, names) for name in contrast.upper)
+
+
+def _chart(name: str, title: str, columns: dict[str, dict[int, Contrast]], names: Names) -> Chart:
+    """Signed contrasts by category, a series for every D_F, side by side."""
+    sizes = sorted({size for column in columns.values() for size in column})
+    shifts = [_SPREAD * ((n + 0.5) / len(sizes) - 0.5) for n in range(len(sizes))]
+    series = tuple(
+        Series(
+            name=format_bytes(size),
+            ink=number + 1,
+            style="loose",
+            dots=tuple(
+                _dot(place + shifts[number], column[size], names)
+                for place, column in enumerate(columns.values())
+                if size in column
+            ),
+        )
+        for number, size in enumerate(sizes)
+    )
+    dots = [dot for one in series for dot in one.dots]
+    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
+    room = 0.1 * (max(*ends, 0.0) - min(*ends, 0.0)) or 1.0
+    return Chart(
+        name=name,
+        title=title,
+        description=" ".join(f"{bare(dot.note)}." for dot in dots),
+        x=Axis(
+            title="a step to a source, or one source over another",
+            kind="category",
+            low=-0.5,
+            high=len(columns) - 0.5,
+            names=tuple(bare(label) for label in columns),
+        ),
+        y=Axis(
+            title="loss lowered by, % (below 0: raised)",
+            kind="linear",
+            low=min(*ends, 0.0) - room,
+            high=max(*ends, 0.0) + room,
+            unit="number",
+        ),
+        series=series,
+        zero_line=True,
+    )
+
+
+def _dot(place: float, contrast: Contrast, names: Names) -> Dot:
+    gain = contrast.loss_gain
+    return Dot(
+        x=place,
+        y=_lowered(gain.value),
+        low=None if gain.low is None else _lowered(gain.low),
+        high=None if gain.high is None else _lowered(gain.high),
+        note=bare(f"{_over(contrast, names)}: {_percent(gain)}"),
+    )

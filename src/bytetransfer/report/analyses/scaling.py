@@ -1,0 +1,385 @@
+"""The section on scaling: how transfer goes with the target's data, and where it stops paying."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from bytetransfer.analysis.cells import Unanswered
+from bytetransfer.analysis.contrasts import Amount
+from bytetransfer.analysis.laws import FinetuneLaw, SizeLaw
+from bytetransfer.analysis.scaling import Crossover, ModelScaling, Scaling
+from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.document import Cell, Column, Section, Table
+from bytetransfer.report.wording import Names, bare, byte_range, shorten, transfer_range, verdict
+from bytetransfer.units import format_bytes
+
+_OPEN_ROWS = 20
+_LAW_POINTS = 40
+_DOUBTFUL = 0.05
+_COURSES = {
+    "pays": "pays at every measured size",
+    "stops": "stops paying",
+    "starts": "starts to pay",
+    "costs": "costs at every measured size",
+    "mixed": "changes its sign and back",
+}
+_BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
+    "above_range": "at_least",
+    "below_range": "at_most",
+}
+_HEADS = (Column("source"), Column("target"), Column("learner"))
+
+
+_SAID = 12  # crossovers in words; the rest stand in the table
+
+
+def scaling_section(
+    found: Sequence[Scaling], models: Sequence[ModelScaling], names: Names
+) -> Section:
+    """Crossovers, laws and what they are good for.
+
+    Args:
+        found: of every source, target and learner (`scaling.scaling`).
+        models: through all presets (`scaling.model_scaling`).
+        names: what to call languages and learners.
+    """
+    tables = (
+        _crossover_table(found, names),
+        _law_table(found, models, names),
+        _loss_table(found, names),
+    )
+    return Section(
+        name="scaling",
+        title="Where does pretraining stop paying?",
+        text=(
+            _answer(found),
+            *_turning_words(found, names),
+            *_law_words(found),
+            *_reasons(found, models),
+        ),
+        figures=_charts(found, names),
+        tables=tuple(table for table in tables if table.rows),
+    )
+
+
+def _turning_words(found: Sequence[Scaling], names: Names) -> list[str]:
+    """The crossovers that say something, as long as they are few enough to be read."""
+    turning = [one for one in found if _turns(one)]
+    said = [_crossover_words(one, names) for one in turning[:_SAID]]
+    if len(turning) > _SAID:
+        said.append(f"{len(turning) - _SAID} more stand in the table.")
+    return said
+
+
+def _turns(one: Scaling) -> bool:
+    course = one.crossover
+    if not isinstance(course, Crossover) or _is_anywhere(course):
+        return False
+    return course.course in ("stops", "starts")
+
+
+def _answer(found: Sequence[Scaling]) -> str:
+    known = [one.crossover for one in found if isinstance(one.crossover, Crossover)]
+    told = [crossover.course for crossover in known]
+    covers = dict.fromkeys(crossover.covers for crossover in known)
+    vague = sum(_is_anywhere(crossover) for crossover in known)
+    if not told:
+        return "Where pretraining stops paying cannot be said: the sign of D_T is not known."
+    count = Counter(told)
+    said = [f"{_COURSES[course]} in {number}" for course, number in count.most_common()]
+    return (
+        f"Of {len(told)} pairs of source and target, each with one learner, pretraining "
+        f"{'; '.join(said)}. In {vague} of them this rests on signs that may be chance: the "
+        "intervals of D_T allow any size. Outside of the measured sizes nothing is said. "
+        f"Brackets hold intervals of these kinds: {'; '.join(covers)}."
+    )
+
+
+def _crossover_words(one: Scaling, names: Names) -> str:
+    where = f"{_pair(one, names)}: pretraining"
+    found = one.crossover
+    if isinstance(found, Unanswered):
+        return f"{where} – {found.reason}."
+    around = byte_range(found.low, found.high)
+    course = _COURSES[found.course]
+    if found.size_bytes is None:
+        return f"{where} {course}, beside a cell that is only a bound" + (
+            f" (between {around})." if around else "."
+        )
+    said = f"{where} {course} at {format_bytes(found.size_bytes)} of the target"
+    if around:
+        return f"{said} ({around})."
+    return f"{said} ({found.covers})."
+
+
+def _is_anywhere(found: Crossover) -> bool:
+    has_interval = not found.covers.startswith("no interval")
+    return has_interval and found.low is None and found.high is None
+
+
+def _pair(one: Scaling, names: Names) -> str:
+    return (
+        f"{names.source(one.source, one.pretrain_bytes)} for {names.language(one.target)}, "
+        f"{names.learner(one.learner, one.regime)}"
+    )
+
+
+def _law_words(found: Sequence[Scaling]) -> list[str]:
+    laws = [one.effective for one in found if isinstance(one.effective, SizeLaw)]
+    if not laws:
+        return []
+    below = sum(law.slope.high is not None and law.slope.high < 1 for law in laws)
+    above = sum(law.slope.low is not None and law.slope.low > 1 for law in laws)
+    doubtful = sum(law.misfit_p is not None and law.misfit_p < _DOUBTFUL for law in laws)
+    words = [
+        f"D_E grows as a power of D_F. In {below} of {len(laws)} the power is below 1 beyond its "
+        f"interval (what pretraining is worth beside one's own data shrinks), in {above} above 1."
+    ]
+    if doubtful:
+        words.append(
+            f"In {doubtful} of {len(laws)} the cells lie further off such a law than their own "
+            "intervals allow: there the power describes their middle and no more."
+        )
+    errors = [
+        (law.held_out_error, one.hernandez.held_out_error)
+        for one in found
+        for law in [one.effective]
+        if isinstance(law, SizeLaw) and isinstance(one.hernandez, SizeLaw)
+    ]
+    both = [(a, b) for a, b in errors if isinstance(a, float) and isinstance(b, float)]
+    if both:
+        better = sum(a < b for a, b in both)
+        words.append(
+            "Hernandez et al.'s law of D_T has no place for D_T ≤ 0 and for bounds. With each size "
+            f"left out in turn, the law of D_E comes closer in {better} of {len(both)}."
+        )
+    return words
+
+
+def _reasons(found: Sequence[Scaling], models: Sequence[ModelScaling]) -> list[str]:
+    laws = [(one.effective, one.hernandez) for one in found]
+    laws += [(one.effective, one.hernandez) for one in models]
+    parts: list[tuple[str, object]] = [("crossover", one.crossover) for one in found]
+    parts += [("law of D_E", effective) for effective, _ in laws]
+    parts += [("law of D_T", hernandez) for _, hernandez in laws]
+    parts += [("law of the loss", one.loss) for one in found]
+    count = Counter(
+        f"{name}: {shorten(part.reason, 160)}"
+        for name, part in parts
+        if isinstance(part, Unanswered)
+    )
+    return [f"Not answered, {number} × {reason}." for reason, number in count.items()]
+
+
+def _amount(amount: Amount) -> Cell:
+    text = f"{amount.value:.3g}".replace("-", "−")
+    if amount.low is not None and amount.high is not None:
+        text += f" ({amount.low:.3g} to {amount.high:.3g})".replace("-", "−")
+    return Cell(text, amount.value)
+
+
+def _error(error: float | Unanswered) -> Cell:
+    if isinstance(error, Unanswered):
+        return Cell("unknown", detail=shorten(error.reason, 120))
+    return Cell(f"{math.exp(error):.3g}", error)
+
+
+def _heads(one: Scaling, names: Names) -> tuple[Cell, ...]:
+    return (
+        Cell(names.source(one.source, one.pretrain_bytes), one.source),
+        Cell(names.language(one.target), one.target),
+        Cell(names.learner(one.learner, one.regime), one.learner),
+    )
+
+
+def _crossover_table(found: Sequence[Scaling], names: Names) -> Table:
+    rows = []
+    for one in found:
+        turn = one.crossover
+        if isinstance(turn, Unanswered):
+            continue
+        size = turn.size_bytes
+        rows.append(
+            (
+                *_heads(one, names),
+                Cell(_COURSES[turn.course], turn.course),
+                Cell("–") if size is None else Cell(format_bytes(size), size),
+                Cell(byte_range(turn.low, turn.high) or "–", detail=turn.covers),
+                Cell(str(turn.cells), turn.cells),
+                Cell(str(turn.left_out), turn.left_out),
+            )
+        )
+    columns = (
+        *_HEADS,
+        Column("pretraining"),
+        Column("D_F where D_T = 0", "bytes", numeric=True),
+        Column("interval"),
+        Column("cells", numeric=True),
+        Column("left out", numeric=True),
+    )
+    return _table("scaling-crossover", "Where D_T changes its sign", columns, rows)
+
+
+def _law_table(found: Sequence[Scaling], models: Sequence[ModelScaling], names: Names) -> Table:
+    rows = []
+    for one in found:
+        for name, law in (("D_E", one.effective), ("D_T (Hernandez et al.)", one.hernandez)):
+            if isinstance(law, SizeLaw):
+                rows.append((*_heads(one, names), *_law_cells(name, law)))
+    for through in models:
+        heads = (
+            Cell(names.source(through.source, through.pretrain_bytes), through.source),
+            Cell(names.language(through.target), through.target),
+            Cell(shorten(", ".join(through.learners), 80)),
+        )
+        for name, law in (
+            ("D_E", through.effective),
+            ("D_T (Hernandez et al.)", through.hernandez),
+        ):
+            if isinstance(law, SizeLaw):
+                rows.append((*heads, *_law_cells(name, law)))
+    columns = (
+        *_HEADS,
+        Column("law of"),
+        Column("power of D_F", numeric=True),
+        Column("power of N", numeric=True),
+        Column("scatter", "factor", numeric=True),
+        Column("p of so much misfit", numeric=True),
+        Column("held-out error of D_E", "factor", numeric=True),
+        Column("cells", numeric=True),
+        Column("left out", numeric=True),
+    )
+    return _table("scaling-laws", "Laws of D_F and of the model's size N", columns, rows)
+
+
+def _law_cells(name: str, law: SizeLaw) -> tuple[Cell, ...]:
+    p = law.misfit_p
+    bounds = f"{law.bounds} bounds" if law.bounds else ""
+    return (
+        Cell(name, name),
+        _amount(law.slope),
+        Cell("–") if law.model_slope is None else _amount(law.model_slope),
+        Cell(f"{math.exp(law.scatter):.3g}", law.scatter),
+        Cell("–") if p is None else Cell(f"{p:.3g}" if p >= 0.001 else "< 0.001", p),
+        _error(law.held_out_error),
+        Cell(str(law.cells), law.cells, detail=bounds),
+        Cell(str(law.left_out), law.left_out),
+    )
+
+
+def _loss_table(found: Sequence[Scaling], names: Names) -> Table:
+    rows = []
+    for one in found:
+        law = one.loss
+        if not isinstance(law, FinetuneLaw):
+            continue
+        offset = law.offset_bytes
+        rows.append(
+            (
+                *_heads(one, names),
+                _amount(law.exponent),
+                Cell(
+                    format_bytes(offset.value),
+                    offset.value,
+                    detail=byte_range(offset.low, offset.high),
+                ),
+                _error(law.held_out_error),
+                Cell(str(law.sizes), law.sizes),
+            )
+        )
+    columns = (
+        *_HEADS,
+        Column("exponent α", numeric=True),
+        Column("D_0: what pretraining stands for at D_F = 0", "bytes", numeric=True),
+        Column("held-out error of the loss", "factor", numeric=True),
+        Column("sizes", numeric=True),
+    )
+    caption = "Fine-tuned loss as a law of D_F: (A / (D_F + D_0))^α"
+    return _table("scaling-loss", caption, columns, rows)
+
+
+def _table(
+    name: str, caption: str, columns: tuple[Column, ...], rows: list[tuple[Cell, ...]]
+) -> Table:
+    is_open = len(rows) <= _OPEN_ROWS
+    return Table(name=name, caption=caption, columns=columns, rows=tuple(rows), is_open=is_open)
+
+
+def _charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
+    """One chart a target and learner: D_T of each source with the law that goes through it."""
+    charts: list[Chart] = []
+    for (target, learner, regime), group in itertools.groupby(sorted(found, key=_panel), _panel):
+        sources = list(group)
+        cells = [row for one in sources for row in one.cells if row.finetune_bytes > 0]
+        if not cells:
+            continue
+        sizes = [row.finetune_bytes for row in cells]
+        series = [part for ink, one in enumerate(sources, 1) for part in _series(one, ink, names)]
+        ends = [end for one in series for dot in one.dots for end in (dot.y, dot.low, dot.high)]
+        known = [end for end in ends if end is not None]
+        linear = 10.0 ** math.floor(math.log10(max(10.0, *map(abs, known))) - 2)
+        charts.append(
+            Chart(
+                name=f"scaling-{len(charts)}",
+                title=f"{names.language(target)}, {names.learner(learner, regime)}",
+                description=_words(sources, names),
+                x=Axis(
+                    title="D_F, bytes of target text (log scale)",
+                    kind="log",
+                    low=min(sizes) / 1.15,
+                    high=max(sizes) * 1.15,
+                ),
+                y=Axis(
+                    title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
+                    kind="signed_log",
+                    low=min(-linear, *known) * 1.2,
+                    high=max(linear, *known) * 1.2,
+                    linear=linear,
+                ),
+                series=tuple(series),
+                zero_line=True,
+            )
+        )
+    return tuple(charts)
+
+
+def _panel(one: Scaling) -> tuple[str, str, str]:
+    return (one.target, one.learner, one.regime)
+
+
+def _series(one: Scaling, ink: int, names: Names) -> list[Series]:
+    """The law as a line without name, the cells as marks."""
+    name = names.source(one.source, one.pretrain_bytes)
+    cells = [row for row in one.cells if row.finetune_bytes > 0]
+    marks = tuple(
+        Dot(
+            x=row.finetune_bytes,
+            y=row.transfer_bytes,
+            low=row.transfer_low,
+            high=row.transfer_high,
+            bound=_BOUNDS.get(row.status, ""),
+            note=bare(f"{name} {verdict(row)} {transfer_range(row)}".strip()),
+        )
+        for row in cells
+    )
+    drawn = [Series(name=name, ink=ink, dots=marks, style="loose")] if marks else []
+    law = one.effective
+    if isinstance(law, SizeLaw) and cells:
+        low, high = cells[0].finetune_bytes, cells[-1].finetune_bytes
+        sizes = [low * (high / low) ** (n / _LAW_POINTS) for n in range(_LAW_POINTS + 1)]
+        line = tuple(Dot(x=size, y=law.value(size) - size) for size in sizes)
+        drawn.insert(0, Series(name="", ink=ink, dots=line, style="curve"))
+    return drawn
+
+
+def _words(sources: Sequence[Scaling], names: Names) -> str:
+    said = []
+    for one in sources:
+        for row in (one.cells[0], one.cells[-1]):
+            name = names.source(one.source, one.pretrain_bytes)
+            said.append(f"{name} {verdict(row)} at {format_bytes(row.finetune_bytes)}.")
+    return " ".join(dict.fromkeys(said))

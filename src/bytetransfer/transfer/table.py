@@ -1,0 +1,192 @@
+"""Estimates as typed rows, and their table as CSV, JSON and DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+from bytetransfer.frames import make_frame
+from bytetransfer.transfer.curve import Status
+from bytetransfer.transfer.methods import Method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntervalState = Literal["two_sided", "low_only", "high_only", "open", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferEstimate:
+    """What pretraining on `source` is worth for `target`, in bytes of target text.
+
+    Limits are None where the interval is open on that side or where there is none; `interval`
+    tells the two apart.
+
+    Attributes:
+        source: what was pretrained on.
+        target: what was fine-tuned and tested on.
+        learner: learner and preset.
+        regime: how long it was trained.
+        method: how the from-scratch curve was drawn and read.
+        pretrain_bytes: bytes of source text.
+        finetune_bytes: D_F, the actual bytes, averaged over seeds and rounded.
+        nominal_bytes: the size that was asked for, the same in all languages; what cells of one
+            size are told by.
+        status: whether `effective_bytes` and what follows from it are numbers or bounds.
+        effective_bytes: D_E where `inside` or `extrapolated`; an upper bound where `below_range`;
+            a lower bound where `above_range`.
+        effective_low: lower limit of D_E.
+        effective_high: upper limit of D_E.
+        upper_open: True if any larger size fits as well: above the range, or on a plateau at the
+            end of the curve.
+        transfer_bytes: D_T = D_E − D_F, a bound like D_E.
+        transfer_low: lower limit of D_T.
+        transfer_high: upper limit of D_T.
+        transfer_fraction: D_T / D_E, a bound like D_E.
+        transfer_fraction_low: lower limit of D_T / D_E.
+        transfer_fraction_high: upper limit of D_T / D_E.
+        level: nominal coverage of the interval.
+        covers: what the interval covers, or why there is none.
+        seeds: number of paired seeds.
+        bits_per_byte: fine-tuned loss, geometric mean over the seeds.
+        not_converged: True if a fine-tuned run, or a from-scratch run at the sizes on either side
+            of D_E, is so; None if unknown for some.
+        below_surface: the same.
+        runs: keys of the contributing runs, both arms.
+    """
+
+    source: str
+    target: str
+    learner: str
+    regime: str
+    method: Method = "monotone"
+    pretrain_bytes: int
+    finetune_bytes: int
+    nominal_bytes: int
+    status: Status
+    effective_bytes: float
+    effective_low: float | None
+    effective_high: float | None
+    upper_open: bool
+    transfer_bytes: float
+    transfer_low: float | None
+    transfer_high: float | None
+    transfer_fraction: float
+    transfer_fraction_low: float | None
+    transfer_fraction_high: float | None
+    level: float
+    covers: str
+    seeds: int
+    bits_per_byte: float
+    not_converged: bool | None
+    below_surface: bool | None
+    runs: tuple[str, ...]
+
+    @property
+    def interval(self) -> IntervalState:
+        """Which limits there are; `none` if there is no interval at all."""
+        if self.covers.startswith("no interval"):
+            return "none"
+        if self.effective_low is None:
+            return "open" if self.effective_high is None else "high_only"
+        return "low_only" if self.effective_high is None else "two_sided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A fine-tuned cell for which there is no estimate, and why.
+
+    Attributes:
+        source: what was pretrained on.
+        target: what was fine-tuned and tested on.
+        learner: learner and preset.
+        regime: how long it was trained.
+        method: how the from-scratch curve was to be read.
+        pretrain_bytes: bytes of source text.
+        finetune_bytes: the size of the cell, nominal where one is stated.
+        reason: why there is no estimate.
+    """
+
+    source: str
+    target: str
+    learner: str
+    regime: str
+    method: Method = "monotone"
+    pretrain_bytes: int
+    finetune_bytes: int
+    reason: str
+
+
+_FIELDS = tuple(field.name for field in fields(TransferEstimate))
+_FIRST = (*_FIELDS[: _FIELDS.index("level")], "interval")
+COLUMNS = (*_FIRST, *_FIELDS[_FIELDS.index("level") :], "reason")
+"""Columns of the written table. `status` is `inside`, `below_range`, `above_range`, `extrapolated`
+(only if asked for), or `refused` with every number empty and the cause in `reason`; an empty limit
+is open unless `interval` is `none`; `runs` are separated by spaces in CSV. The others are
+documented at `TransferEstimate`."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """All estimates of a set of measurements, and the cells without one.
+
+    Attributes:
+        rows: one per fine-tuned cell with a curve, in canonical order.
+        refusals: the other cells.
+    """
+
+    rows: tuple[TransferEstimate, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[TransferEstimate]:
+        return iter(self.rows)
+
+    def to_rows(self) -> list[dict[str, object]]:
+        """One dict of plain values per cell, keys in the order of `COLUMNS`; refusals last."""
+        given = [
+            {name: getattr(row, name, None) for name in COLUMNS} | {"runs": list(row.runs)}
+            for row in self.rows
+        ]
+        stated = {"status": "refused", "interval": "none", "runs": []}
+        refused = [
+            {name: getattr(row, name, stated.get(name)) for name in COLUMNS}
+            for row in self.refusals
+        ]
+        return given + refused
+
+    def to_csv(self) -> str:
+        """The table as CSV; None is an empty cell, `runs` are separated by spaces."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([_cell_text(value) for value in row.values()] for row in self.to_rows())
+        return out.getvalue()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a pandas DataFrame, one column each of `COLUMNS`.
+
+        Raises:
+            MissingExtraError: where pandas is not installed.
+        """
+        return make_frame(self.to_rows(), COLUMNS, TransferEstimate)
+
+    def to_json(self) -> str:
+        """The table as a JSON list of objects, in the order of the rows."""
+        return json.dumps(self.to_rows(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(value)
+    return repr(value) if isinstance(value, float) else str(value)

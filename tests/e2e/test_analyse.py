@@ -1,0 +1,77 @@
+"""Analyses through the command line: of a study, of a table, of the published figures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bytetransfer.explain import ANALYSES
+
+
+def test_a_study_is_explained_in_plain_words_and_for_machines(finished_place: Any) -> None:
+    told = finished_place.call("analyse", "study.toml")
+    assert told.exit_code == 0, told.output
+    assert "Where does pretraining stop paying?" in told.stdout
+    assert "\x1b" not in told.stdout
+    plain = finished_place.call("analyse", "study.toml", "scaling", "consistency", "--json")
+    assert [section["name"] for section in json.loads(plain.stdout)] == ["consistency", "scaling"]
+    report = finished_place.folder / "results/tiny/report.html"
+    page = report.read_text(encoding="utf-8")
+    assert "What could not be asked of this study" in page
+    assert finished_place.call("analyse", "study.toml").stdout == told.stdout
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_analysis_of_the_published_figures_has_an_answer_or_a_reason(
+    place: Any, name: str
+) -> None:
+    found = place.call("analyse", "published", name, "--noise", "0.1", "--json")
+    assert found.exit_code == 0, found.output
+    (section,) = json.loads(found.stdout)
+    assert section["name"] == name
+    assert section["text"]
+    assert "nan" not in found.stdout.lower().split()
+    if name in ("consistency", "commutativity", "decomposition", "scaling"):
+        assert section["tables"]
+
+
+def test_options_of_a_table_are_refused_for_a_study(finished_place: Any) -> None:
+    refused = finished_place.call("analyse", "study.toml", "--noise", "0.1")
+    assert refused.exit_code == 2
+    assert "[analysis]" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("analyse", "none.csv"), "none.csv: no such file"),
+        (("analyse", "published", "nothing"), "'nothing' is not one of"),
+        (("analyse", "published", "--close", "es"), "write TARGET=SOURCE"),
+        (("analyse", "published", "similarity", "--distances", "d.csv"), "d.csv"),
+    ],
+)
+def test_what_cannot_be_analysed_has_one_message(
+    place: Any, arguments: tuple[str, ...], said: str
+) -> None:
+    place.write("d.csv", "a,b,miles\nen,fi,far\n")
+    refused = place.call(*arguments)
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert "Traceback" not in refused.output
+
+
+def test_a_study_names_its_close_sources_and_factor(place: Any) -> None:
+    place.write(
+        "study.toml", place.folder.joinpath("study.toml").read_text() + "[analysis]\nfactor = 1\n"
+    )
+    refused = place.call("plan", "study.toml")
+    assert refused.exit_code == 2
+    assert "analysis.factor" in refused.stderr
+    place.change("factor = 1", 'factor = 3\nclose = { xx = "en" }')
+    refused = place.call("plan", "study.toml")
+    assert refused.exit_code == 2
+    assert "'xx' is no target of the study" in refused.stderr
+    place.change('xx = "en"', 'fi = "en"')
+    assert place.call("plan", "study.toml").exit_code == 0

