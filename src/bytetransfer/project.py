@@ -36,7 +36,7 @@ from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.measurement_file import read_measurements
 from bytetransfer.overview import Forecast, Status, forecast, status, unprepared_lines
 from bytetransfer.plan import Plan, make_plan
-from bytetransfer.report import build_report, render_html
+from bytetransfer.report import StudyDescription, build_report, render_html
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
 from bytetransfer.store import Store
@@ -203,10 +203,11 @@ class Project:
         """
         corpora = {n: c for n, c in self._room.known().items() if c is not None}
         options = self.study.analysis
+        order: StudyDescription = {"sources": self.study.sources, "targets": self.study.targets}
         evidence = Evidence(
             measurements=measurements,
             estimates=estimates,
-            names=make_view(measurements, estimates).names,
+            names=make_view(measurements, estimates, order).names,
             corpora=corpora,
             languages=self._languages(corpora),
             distances=_distances(self.path.parent, options.distances),

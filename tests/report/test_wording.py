@@ -117,3 +117,9 @@ def test_a_name_is_no_longer_than_its_limit_and_isolates_are_balanced(text, limi
     assert len(shorten(text, limit)) <= limit
     name = isolate(text, limit)
     assert (name.count(ISOLATE), name.count(END_ISOLATE)) == (1, 1)
+
+
+def test_a_source_has_one_colour_in_all_charts():
+    names = Names(sources=(("ru", 100), ("en", 100), ("en", 500)))
+    assert [names.ink(*source) for source in names.sources] == [1, 2, 3]
+    assert names.ink("zh", 100) == 4

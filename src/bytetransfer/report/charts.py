@@ -66,7 +66,7 @@ def _curve_series(view: View, learner: LearnerKey, target: str) -> tuple[Series,
     fine_tuned = [
         Series(
             name=view.names.source(*source),
-            ink=view.ink(source),
+            ink=view.names.ink(*source),
             dots=tuple(_loss_dot(view, row) for row in rows),
         )
         for source in view.sources
@@ -188,7 +188,7 @@ def _transfer_series(view: View, learner: LearnerKey, target: str) -> tuple[Seri
     return tuple(
         Series(
             name=view.names.source(*source),
-            ink=view.ink(source),
+            ink=view.names.ink(*source),
             dots=tuple(_transfer_dot(view, row) for row in rows),
         )
         for source in view.sources

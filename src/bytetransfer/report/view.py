@@ -101,10 +101,6 @@ class View:
         inside = Counter(r.nominal_bytes for r in self.rows(learner) if r.status == "inside")
         return max(self.sizes(learner), key=lambda size: (inside[size], size), default=None)
 
-    def ink(self, source: SourceKey) -> int:
-        """The number of a source's colour and marker, 1 and up."""
-        return self.sources.index(source) + 1
-
 
 def make_view(
     measurements: Measurements, estimates: Estimates, study: StudyDescription | None = None
@@ -118,6 +114,7 @@ def make_view(
     order = in_order(by_source, study.get("sources", ()))
     scratch = [row for row in measurements if row.source == SCRATCH]
     learners = {(cell.learner, cell.regime) for cell in [*cells, *scratch]}
+    sources = tuple((name, size) for name in order for size in sorted(by_source[name]))
     return View(
         measurements=measurements,
         estimates=estimates,
@@ -125,8 +122,9 @@ def make_view(
             languages=study.get("names", {}),
             show_pretraining=any(len(sizes) > 1 for sizes in by_source.values()),
             show_regime=len({learner for learner, _ in learners}) < len(learners),
+            sources=sources,
         ),
-        sources=tuple((name, size) for name in order for size in sorted(by_source[name])),
+        sources=sources,
         targets=in_order({cell.target for cell in [*cells, *scratch]}, study.get("targets", ())),
         learners=tuple(sorted(learners, key=lambda key: (key[0] != "ngram", key))),
     )

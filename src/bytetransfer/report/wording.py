@@ -73,11 +73,18 @@ class Names:
         languages: names of corpora as people say them, by the study's own short names.
         show_pretraining: whether sources come in several pretraining sizes.
         show_regime: whether learners come in several regimes.
+        sources: source and pretraining bytes, in the order they are shown.
     """
 
     languages: Mapping[str, str] = field(default_factory=dict)
     show_pretraining: bool = False
     show_regime: bool = False
+    sources: tuple[tuple[str, int], ...] = ()
+
+    def ink(self, code: str, pretrain_bytes: int) -> int:
+        """The number of a source's colour and marker, 1 and up, the same in all charts."""
+        source = (code, pretrain_bytes)
+        return self.sources.index(source) + 1 if source in self.sources else len(self.sources) + 1
 
     def language(self, code: str) -> str:
         """The spoken name of a corpus, isolated."""

@@ -188,12 +188,13 @@ def _share(part: Component) -> str:
 def _chart(found: Consistency, number: int, names: Names) -> Chart:
     """D_T of every source, side by side above the name of the target."""
     targets = sorted({row.target for row in found.estimates})
-    sources = sorted({row.source for row in found.estimates})
+    size = found.group.pretrain_bytes
+    sources = sorted({row.source for row in found.estimates}, key=lambda s: (names.ink(s, size), s))
     step = 0.6 / len(sources)
     series = tuple(
         Series(
-            name=names.source(source, found.group.pretrain_bytes),
-            ink=place + 1,
+            name=names.source(source, size),
+            ink=names.ink(source, size),
             style="loose",
             dots=tuple(
                 _dot(row, targets.index(row.target) + (place + 0.5) * step - 0.3, names)

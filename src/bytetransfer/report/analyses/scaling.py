@@ -318,7 +318,7 @@ def _charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
         if not cells:
             continue
         sizes = [row.finetune_bytes for row in cells]
-        series = [part for ink, one in enumerate(sources, 1) for part in _series(one, ink, names)]
+        series = [part for one in sources for part in _series(one, names)]
         ends = [end for one in series for dot in one.dots for end in (dot.y, dot.low, dot.high)]
         known = [end for end in ends if end is not None]
         linear = 10.0 ** math.floor(math.log10(max(10.0, *map(abs, known))) - 2)
@@ -351,8 +351,9 @@ def _panel(one: Scaling) -> tuple[str, str, str]:
     return (one.target, one.learner, one.regime)
 
 
-def _series(one: Scaling, ink: int, names: Names) -> list[Series]:
+def _series(one: Scaling, names: Names) -> list[Series]:
     """The law as a line without name, the cells as marks."""
+    ink = names.ink(one.source, one.pretrain_bytes)
     name = names.source(one.source, one.pretrain_bytes)
     cells = [row for row in one.cells if row.finetune_bytes > 0]
     marks = tuple(

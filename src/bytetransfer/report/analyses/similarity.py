@@ -225,14 +225,11 @@ def _marks(finding: _Finding, names: Names) -> list[Series]:
     if len(sources) > _LABELLED_SOURCES:
         chosen = {"": pairs}
     else:
-        chosen = {
-            names.language(source): [pair for pair in pairs if pair.source == source]
-            for source in sources
-        }
+        chosen = {source: [pair for pair in pairs if pair.source == source] for source in sources}
     return [
         Series(
-            name=name,
-            ink=ink,
+            name=names.language(source) if source else "",
+            ink=names.ink(source, finding.found.group.pretrain_bytes) if source else 1,
             style="loose",
             dots=tuple(
                 Dot(
@@ -243,5 +240,5 @@ def _marks(finding: _Finding, names: Names) -> list[Series]:
                 for pair in of_source
             ),
         )
-        for ink, (name, of_source) in enumerate(chosen.items(), start=1)
+        for source, of_source in chosen.items()
     ]
