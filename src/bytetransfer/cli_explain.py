@@ -16,6 +16,7 @@ _NAMES = (
     "contamination",
     "similarity",
     "commutativity",
+    "content",
     "decomposition",
     "scaling",
 )
@@ -54,8 +55,9 @@ def analyse(
     """What explains the transfer: one or more analyses, or all of them.
 
     consistency (are sources alike?), contamination (by the target's language), similarity (of
-    languages), commutativity (there and back), decomposition (of what transfers), scaling (where
-    pretraining stops paying). The word `published` stands for the paper's own figures.
+    languages), commutativity (there and back), content (bytes that say the same), decomposition
+    (of what transfers), scaling (where pretraining stops paying). The word `published` stands
+    for the paper's own figures.
     """
     from bytetransfer.report.plain import plain_section, section_rows
 

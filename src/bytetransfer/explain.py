@@ -46,6 +46,7 @@ from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.analyses.commutativity import commutativity_section
 from bytetransfer.report.analyses.consistency import consistency_section
 from bytetransfer.report.analyses.contamination import contamination_section
+from bytetransfer.report.analyses.content import content_section
 from bytetransfer.report.analyses.decomposition import decomposition_section
 from bytetransfer.report.analyses.scaling import scaling_section
 from bytetransfer.report.analyses.similarity import similarity_section
@@ -155,7 +156,18 @@ def _commutativity(evidence: Evidence) -> Section:
         )
         for group, rows in by_group(evidence.estimates).items()
     ]
-    return commutativity_section(found, evidence.names, premiums=premiums)
+    return commutativity_section(found, evidence.names)
+
+
+def _content(evidence: Evidence) -> Section:
+    premiums = _premiums(evidence)
+    if len(premiums) < 2:
+        reason = (
+            f"no corpus is aligned with one called {evidence.reference!r} "
+            "(analysis.reference in the study file)"
+        )
+        return _unanswered("content", "What is it worth in bytes of equal content?", reason)
+    return content_section(evidence.estimates, premiums, evidence.names)
 
 
 def _premiums(evidence: Evidence) -> dict[str, Premium]:
@@ -353,6 +365,7 @@ ANALYSES: dict[str, Callable[[Evidence], Section]] = {
     "contamination": _contamination,
     "similarity": _similarity,
     "commutativity": _commutativity,
+    "content": _content,
     "decomposition": _decomposition,
     "scaling": _scaling,
 }

@@ -17,6 +17,7 @@ from bytetransfer.analysis.consistency import consistency
 from bytetransfer.analysis.premium import byte_premiums
 from bytetransfer.report.analyses.commutativity import commutativity_section
 from bytetransfer.report.analyses.consistency import consistency_section
+from bytetransfer.report.analyses.content import content_section
 from bytetransfer.report.figures import draw
 from bytetransfer.report.wording import Names
 
@@ -154,15 +155,32 @@ def test_content_and_seeds_have_columns_where_they_are_known(make_row):
     )
     by_seed = {seed: table_of(make_row, spread=0.1 + 0.01 * seed) for seed in range(3)}
     found = commutativity(rows, premiums=premiums, by_seed=by_seed)
-    section = commutativity_section([found], NAMES, premiums=premiums)
-    words = check(section)
-    assert "Russian⁩ needs 1.8 times the bytes of ⁨English" in words
+    section = commutativity_section([found], NAMES)
+    check(section)
     titles = [column.title for column in section.tables[0].columns]
     assert "in equal content" in titles
     assert "the same, paired by seed" in titles
     plain = commutativity_section([commutativity(rows)], NAMES)
     assert len(plain.tables[0].columns) == len(titles) - 2
-    assert "byte-premiums" not in [table.name for table in plain.tables]
+
+
+def test_transfer_is_told_in_bytes_of_source_target_and_reference(make_row):
+    lines = {"en": np.full(50, 100), "ru": np.full(50, 180), "fi": np.full(50, 90)}
+    rows = [
+        make_row("ru", "fi", 1.9e6, None),
+        make_row("fi", "ru", 9e6, None, status="above_range"),
+        make_row("zh", "fi", 2e6, None),
+    ]
+    section = content_section(rows, byte_premiums(lines), NAMES)
+    words = check(section)
+    assert "Russian⁩ needs 1.8 times the bytes of ⁨English" in words
+    (table,) = (one for one in section.tables if one.name == "content-transfer")
+    first, second = ([cell.value for cell in row[4:]] for row in table.rows)
+    worth = rows[0].transfer_bytes
+    assert first == pytest.approx([worth, worth / 0.9 * 1.8, worth / 0.9])
+    assert second == pytest.approx([rows[1].transfer_bytes * part for part in (1, 0.5, 1 / 1.8)])
+    assert all(cell.text.startswith("≥") for cell in table.rows[1][4:])
+    assert [dot.y for dot in section.figures[0].series[0].dots] == [0.9, 1.0, 1.8]
 
 
 def test_of_many_pairs_the_largest_differences_are_drawn(make_row):

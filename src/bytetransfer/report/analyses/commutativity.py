@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect, RoleTest
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
-from bytetransfer.analysis.premium import Premium
 from bytetransfer.report.analyses.phrases import (
     SIGNIFICANT,
     factor_text,
@@ -34,25 +33,18 @@ _OPEN_ROWS = 40
 _MOST_DRAWN = 20  # more pairs than this, and their names cannot be read
 
 
-def commutativity_section(
-    results: Sequence[Commutativity | Unanswered],
-    names: Names,
-    *,
-    premiums: Mapping[str, Premium] | None = None,
-) -> Section:
+def commutativity_section(results: Sequence[Commutativity | Unanswered], names: Names) -> Section:
     """Whether a is worth for b what b is worth for a, one paragraph and chart a group.
 
     Args:
         results: of each group of estimates (`commutativity`).
         names: what to call languages and learners.
-        premiums: byte premiums by language, shown as a table.
     """
     answered = [one for one in results if isinstance(one, Commutativity)]
     reasons = dict.fromkeys(one.reason for one in results if isinstance(one, Unanswered))
     tables = (
         _pair_table(answered, names),
         _language_table(answered, names),
-        _premium_table(premiums or {}, names),
     )
     return Section(
         name="commutativity",
@@ -60,7 +52,6 @@ def commutativity_section(
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
             *(_group_words(one, names) for one in answered),
-            *_premium_words(premiums or {}, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
         figures=tuple(
@@ -174,23 +165,6 @@ def _effect_limits(one: LanguageEffect) -> str:
     if one.low is None or one.high is None:
         return "no interval, because not every estimate has one"
     return _factors(Difference(one.effect, one.low, one.high))
-
-
-def _premium_words(premiums: Mapping[str, Premium], names: Names) -> tuple[str, ...]:
-    others = [one for one in premiums.values() if one.language != one.reference]
-    if not others:
-        return ()
-    least, most = (pick(others, key=lambda one: one.ratio) for pick in (min, max))
-    reference = names.language(most.reference)
-    said = f"{names.language(most.language)} needs {most.ratio:.3g} times the bytes of {reference}"
-    if least is not most:
-        said += f" to say the same, {names.language(least.language)} {least.ratio:.3g} times"
-    else:
-        said += " to say the same"
-    return (
-        f"{said}, by {most.lines:,} aligned lines. That belongs to these translations as much as "
-        "to the languages.",
-    )
 
 
 def _pair_table(answered: Sequence[Commutativity], names: Names) -> Table:
@@ -307,34 +281,6 @@ def _language_table(answered: Sequence[Commutativity], names: Names) -> Table:
         ),
         rows=tuple(rows),
         is_open=len(rows) <= _OPEN_ROWS,
-    )
-
-
-def _premium_table(premiums: Mapping[str, Premium], names: Names) -> Table:
-    return Table(
-        name="byte-premiums",
-        caption="Bytes for the same content",
-        columns=(
-            Column("language"),
-            Column("held against"),
-            Column("byte premium", numeric=True),
-            Column("aligned lines", numeric=True),
-        ),
-        rows=tuple(
-            (
-                Cell(names.language(one.language), one.language),
-                Cell(names.language(one.reference), one.reference),
-                Cell(
-                    f"{one.ratio:.3f}",
-                    one.ratio,
-                    detail="no interval: too few lines"
-                    if one.low is None or one.high is None
-                    else f"{one.low:.3f}–{one.high:.3f}",
-                ),
-                Cell(f"{one.lines:,}", one.lines),
-            )
-            for one in premiums.values()
-        ),
     )
 
 
