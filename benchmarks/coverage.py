@@ -15,6 +15,7 @@ import argparse
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from estimators import SMALLEST_BYTES, SPAN, draw_law
@@ -36,7 +37,8 @@ class Setting:
     `falling` gives the smallest size that noise and the largest a tenth of it; `shared` is the part
     of the variance of from-scratch runs that a seed's sizes have in common; `document_noise` is
     the standard deviation of the mean over all blocks of what a run makes of them on its own.
-    `useless` makes the fine-tuned runs the from-scratch runs of a size in the middle.
+    `useless` makes the fine-tuned runs the from-scratch runs of a size in the middle; `shape` is
+    the kind of curve.
     """
 
     seeds: int
@@ -47,6 +49,7 @@ class Setting:
     document_noise: float = 0.0
     blocks: int = 200
     useless: bool = False
+    shape: str = "law"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Outcome:
 
 def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurements, float, float]:
     """Rows of one study, the true log D_E, and its position in the range."""
-    law = draw_law(generator)
+    law = draw_law(generator, setting.shape)
     places = np.linspace(0, SPAN, setting.sizes)
     position = float(generator.uniform())
     if setting.useless:
@@ -155,7 +158,7 @@ def summary(outcomes: list[Outcome], studies: int) -> list[str]:
 
 def settings() -> list[tuple[str, Setting]]:
     """What is reported: seeds, noise alike or falling with size, shared, with documents."""
-    kinds: dict[str, dict[str, float]] = {
+    kinds: dict[str, dict[str, Any]] = {
         "seeds only": {},
         "2 % noise": {"noise": 0.02},
         "four sizes": {"sizes": 4},
@@ -166,6 +169,8 @@ def settings() -> list[tuple[str, Setting]]:
         documents = NOISE / math.hypot(1.0, ratio)
         name = f"seeds : documents {ratio:g} : 1" if ratio >= 1 else "seeds : documents 1 : 4"
         kinds[name] = {"noise": ratio * documents, "document_noise": documents}
+    kinds["broken power law"] = {"shape": "broken"}
+    kinds["plateau"] = {"shape": "plateau"}
     kinds["the same model"] = {"useless": True, "document_noise": NOISE / 2}
     found = [
         (kind, Setting(seeds=seeds, **given))

@@ -73,6 +73,31 @@ def test_sources_that_are_made_are_not_compared_as_languages():
     assert "cipher" not in shown
 
 
+def test_a_control_under_another_name_is_no_language_and_brackets_are_no_transform():
+    worth = {
+        (source, target): 500 * (1 + i + j)
+        for i, source in enumerate(("en", "fr (news)", "noise"))
+        for j, target in enumerate(("es", "fi"))
+    }
+    (section,) = explain(evidence(worth, made=frozenset({"noise"})), ["consistency"])
+    shown = " ".join(
+        dot.note for dot in (d for f in section.figures for s in f.series for d in s.dots)
+    )
+    assert "fr (news)" in bare(shown)
+    assert "noise" not in shown
+
+
+def test_a_reason_that_holds_for_one_size_names_it():
+    rows = [row for row in study(WORTH) if (row.source, row.target_bytes) != ("pt", 10_000)]
+    rows = [row for row in rows if row.target_bytes != 10_000 or row.source in (SCRATCH, "en")]
+    given = Evidence(
+        measurements=Measurements(rows), estimates=estimate_transfer(Measurements(rows)),
+        names=Names(),
+    )  # fmt: skip
+    (section,) = explain(given, ["consistency"])
+    assert "at D_F = 10 kB, consistency needs at least two sources" in words(section)
+
+
 def test_a_close_source_is_held_against_the_languages_among_the_others():
     (section,) = explain(evidence(close={"es": "pt"}), ["decomposition"])
     assert "pt over en)" in words(section)

@@ -20,7 +20,7 @@ from bytetransfer.measurement import (
 from bytetransfer.measurement_file import parse_measurements
 
 names = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
-losses = st.floats(1e-6, 50)
+losses = st.floats(1e-6, 11)
 flags = st.none() | st.booleans()
 
 

@@ -188,6 +188,8 @@ def estimate(
     """D_E and D_T of a study file's finished runs, or of a table of losses."""
     from bytetransfer.report import print_estimates
 
+    if confidence is not None and not 0.5 <= confidence < 1:  # click lets "nan" through
+        raise click.UsageError("--confidence must be at least 0.5 and below 1")
     given = {"method": method, "extrapolate": extrapolate, "confidence": confidence}
     options = {name: value for name, value in given.items() if value}
     if file.suffix.lower() != ".toml":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ def analyse(
     from bytetransfer.report.plain import plain_section, section_rows
 
     given = {name: value for name, value in options.items() if value}
+    for name in ("factor", "noise"):  # click lets "nan" and "inf" through
+        if name in given and not math.isfinite(given[name]):
+            raise click.UsageError(f"--{name} must be a finite number")
     wanted = analyses or _NAMES
     if what.lower().endswith(".toml"):
         if given:

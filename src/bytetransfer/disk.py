@@ -20,6 +20,7 @@ _ADVICE = {
     errno.EIO: ("the disk reports an error", "choose a folder on another disk"),
     errno.EEXIST: ("a file stands where a folder is needed", "move it away"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "move it away"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.EISDIR: ("a folder stands where a file is needed", "move it away"),
 }
 
@@ -46,7 +47,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     # a killed process leaves this name behind; the next one of the same id writes over it
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:  # a file system that takes no folders, such as /proc
+            what = "there is no such folder, and none can be made"
+            raise StoreError(what, where=str(path), todo="choose another folder") from None
         try:
             with temporary.open("wb") as file:
                 file.write(data)

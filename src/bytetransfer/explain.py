@@ -7,14 +7,15 @@ What takes long (distances between texts, languages of lines) is remembered by w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from bytetransfer.analysis.cells import Unanswered, by_group
+from bytetransfer.analysis.cells import Group, Unanswered, by_group
 from bytetransfer.analysis.commutativity import commutativity
 from bytetransfer.analysis.consistency import consistency
 from bytetransfer.analysis.contamination import (
@@ -40,6 +41,7 @@ from bytetransfer.corpus.foreign_lines import document_languages
 from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.corpus.splits import SPLIT_NAMES
 from bytetransfer.corpus.synthetic import GENERATORS
+from bytetransfer.corpus.transforms import TRANSFORMS
 from bytetransfer.corpus.typology import typological_distances
 from bytetransfer.errors import MissingExtraError
 from bytetransfer.measurement import SCRATCH, Measurements
@@ -54,8 +56,10 @@ from bytetransfer.report.document import Section
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 from bytetransfer.transfer.methods import Method
+from bytetransfer.units import format_bytes
 
 Distances = Mapping[str, Mapping[tuple[str, str], float]]
+T = TypeVar("T")
 
 DETECTORS = ("lid176", "langid")
 SAMPLE_DOCUMENTS = 2_000
@@ -76,6 +80,7 @@ class Evidence:
         names: what to call languages and learners.
         corpora: prepared sources and targets by name; empty for bare tables.
         languages: language code of each source and target that is a language.
+        made: sources that are controls or transforms, besides those whose names say so.
         distances: further measures of distance, by name and (source, target).
         close: targets and their close sources: the controlled pairs.
         parameters: of each neural learner, without embeddings or with: as its laws count them.
@@ -92,6 +97,7 @@ class Evidence:
     names: Names
     corpora: Mapping[str, Corpus] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
     distances: Distances = field(default_factory=dict)
     close: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -101,6 +107,10 @@ class Evidence:
     noise: float | None = None
     seed: int = 0
     remember: Callable[[object, Callable[[], object]], object] = _forget
+
+    def is_made(self, source: str) -> bool:
+        """Whether a source is no language as people write it."""
+        return source in self.made or is_made(source)
 
 
 def answered(sections: Iterable[Section]) -> list[Section]:
@@ -126,14 +136,27 @@ def explain(evidence: Evidence, analyses: Iterable[str]) -> list[Section]:
 
 def _consistency(evidence: Evidence) -> Section:
     options = {"factor": evidence.factor, "noise": evidence.noise, "seed": evidence.seed}
-    plain = (row for row in evidence.estimates if not is_made(row.source))
-    found = [consistency(rows, **options) for rows in by_group(plain).values()]  # type: ignore[arg-type]
-    return consistency_section(found, evidence.names)
+    plain = (row for row in evidence.estimates if not evidence.is_made(row.source))
+    groups = by_group(plain)
+    found = [consistency(rows, **options) for rows in groups.values()]  # type: ignore[arg-type]
+    return consistency_section(_placed(found, groups), evidence.names)
+
+
+def _placed(found: Sequence[T | Unanswered], groups: Iterable[Group]) -> list[T | Unanswered]:
+    """Reasons with the size they hold for, where other sizes have answers."""
+    if all(isinstance(one, Unanswered) for one in found):
+        return list(found)
+    return [
+        Unanswered(f"at D_F = {format_bytes(group.finetune_bytes)}, {one.reason}")
+        if isinstance(one, Unanswered)
+        else one
+        for one, group in zip(found, groups, strict=True)
+    ]
 
 
 def is_made(source: str) -> bool:
-    """Whether a source is a control or a transform, not a language as people write it."""
-    return source in GENERATORS or "(" in source
+    """Whether a source is a control or a transform by its name, not a language as people write."""
+    return source in GENERATORS or (source.partition("(")[0] in TRANSFORMS and "(" in source)
 
 
 def _commutativity(evidence: Evidence) -> Section:
@@ -156,7 +179,8 @@ def _commutativity(evidence: Evidence) -> Section:
         )
         for group, rows in by_group(evidence.estimates).items()
     ]
-    return commutativity_section(found, evidence.names)
+    placed = _placed(found, by_group(evidence.estimates))
+    return commutativity_section(placed, evidence.names)
 
 
 def _content(evidence: Evidence) -> Section:
@@ -335,7 +359,9 @@ def _decomposition(evidence: Evidence) -> Section:
     )
     pairs: list[ControlledPair | Undecided] = []
     for target, close in evidence.close.items():
-        distant = [s for s in sources if s not in {close, target, SCRATCH} and not is_made(s)]
+        distant = [
+            s for s in sources if s not in {close, target, SCRATCH} and not evidence.is_made(s)
+        ]
         pairs += controlled_pairs(
             evidence.measurements,
             target,

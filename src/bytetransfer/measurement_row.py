@@ -19,6 +19,7 @@ REQUIRED = ("source", "target", "target_bytes")
 _WORDS = ("source", "target", "learner", "regime", "run")
 _SIZES = ("target_bytes", "pretrain_bytes", "nominal_bytes", "test_bytes")
 _FLAGS = ("not_converged", "below_surface")
+_MOST_BITS = 12.0  # an untrained model is near 8; beyond this the unit is another
 _MOST = 2**63 - 1  # what a column of integers holds in Parquet
 _AGREE = 1e-3  # relative; a loss stated twice may differ by what printing three decimals loses
 
@@ -94,6 +95,11 @@ class Row:
             loss = math.log2(number)
         else:
             loss = number if name == "bits_per_byte" else bits_per_byte(number, count)
+        if loss > _MOST_BITS:
+            todo = f"is it per token? {name} here is per byte, where guessing costs 8 bits"
+            raise self._error(
+                f"{shown(self.cells[name])} means {loss:.4g} bits per byte", name, todo
+            )
         if not 0 < loss < math.inf:
             todo = "give a finite loss above 0, or delete the row"
             raise self._error(f"{shown(self.cells[name])} means a loss of {loss:g}", name, todo)

@@ -21,6 +21,11 @@ import msgspec
 
 from bytetransfer.collect import collect
 from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.synthetic import (
+    HierarchicalSettings,
+    NonsenseSettings,
+    RandomBytesSettings,
+)
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.description import describe
 from bytetransfer.disk import write_atomic
@@ -210,6 +215,7 @@ class Project:
             names=make_view(measurements, estimates, order).names,
             corpora=corpora,
             languages=self._languages(corpora),
+            made=frozenset(name for name in corpora if self._is_control(name)),
             distances=_distances(self.path.parent, options.distances),
             close=options.close,
             parameters=parameter_counts(self.study.learners),
@@ -223,8 +229,19 @@ class Project:
 
     def _languages(self, corpora: Mapping[str, Corpus]) -> dict[str, str]:
         """Language codes of corpora that are languages: as stated, or else their names."""
-        plain = {name: corpus for name, corpus in corpora.items() if not is_made(name)}
+        plain = {
+            name: corpus
+            for name, corpus in corpora.items()
+            if not is_made(name) and not self._is_control(name)
+        }
         return {name: corpus.card.language or name for name, corpus in plain.items()}
+
+    def _is_control(self, name: str) -> bool:
+        """Whether a corpus is made by a control, whatever it is called."""
+        spec = self.study.corpora.get(name)
+        return spec is not None and isinstance(
+            spec.generator, NonsenseSettings | HierarchicalSettings | RandomBytesSettings
+        )
 
     def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
         """Write the report; its path."""
@@ -328,8 +345,8 @@ def estimate_file(path: Path, **options: Any) -> Estimates:
         + "; ".join(list(reasons)[:_SHOWN_REASONS])
         + (f"; and {more} more)" if more > 0 else ")"),
         where=str(path),
-        todo=f"give every target enough rows with the source {SCRATCH!r}, of the same learner, "
-        "regime and seeds",
+        todo=f"every target needs rows with the source {SCRATCH!r}, of the same learner, regime "
+        "and seeds, that its method can draw a curve through",
     )
 
 

@@ -231,3 +231,12 @@ def test_intervals_hold_the_slope_and_effects_are_found(design):
         found.append(answer.p <= 0.05)
     assert 1 - BAND[1] <= np.mean(held) <= 1 - BAND[0]
     assert np.mean(found) > 0.5
+
+
+def test_two_targets_are_too_few_to_exchange():
+    generator = np.random.default_rng(0)
+    sources, targets = ("a", "b", "c", "d", "e"), ("x", "y")
+    x = generator.standard_normal((5, 2))
+    found = mrqap(table(-3 * x, sources, targets), table(x, sources, targets))
+    assert isinstance(found, Unanswered)
+    assert "three targets or more" in found.reason

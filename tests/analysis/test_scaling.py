@@ -301,3 +301,11 @@ def test_crossover_and_power_of_simulated_studies_are_recovered():
     assert len(off) >= 78
     assert np.median(np.abs(off)) < 0.15
     assert np.mean(powers) >= 0.92
+
+
+def test_pretraining_that_is_not_used_neither_pays_nor_costs():
+    found = crossover([cell(size, float(size)) for size in SIZES])
+    assert isinstance(found, Unanswered)
+    assert "the sign of D_T is known at 0 sizes" in found.reason
+    paid = crossover([cell(SIZES[0], 2e4), cell(SIZES[1], 2e5), cell(SIZES[2], float(SIZES[2]))])
+    assert (paid.course, paid.cells, paid.left_out) == ("pays", 2, 1)

@@ -13,6 +13,7 @@ from bytetransfer.report.wording import (
     ISOLATE,
     Names,
     bare,
+    bounded_bytes,
     byte_range,
     isolate,
     sentence,
@@ -123,3 +124,7 @@ def test_a_source_has_one_colour_in_all_charts():
     names = Names(sources=(("ru", 100), ("en", 100), ("en", 500)))
     assert [names.ink(*source) for source in names.sources] == [1, 2, 3]
     assert names.ink("zh", 100) == 4
+
+
+def test_what_is_extrapolated_is_marked():
+    assert bounded_bytes(2.29e6, "extrapolated") == "~ 2.29 MB"

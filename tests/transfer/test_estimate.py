@@ -123,8 +123,17 @@ def test_blocks_of_one_run_missing_or_other_blocks_mean_no_documents():
 def test_only_seeds_common_to_both_arms_count():
     rows = study(2.5, seeds=3, noise=0.01, generator=np.random.default_rng(6))
     lacking = [r for r in rows if (r.seed, r.target_bytes, r.source) != (2, 10_000, SCRATCH)]
-    assert only(lacking) == only([r for r in rows if r.seed != 2])
-    assert only(lacking).seeds == 2
+    found, without = only(lacking), only([r for r in rows if r.seed != 2])
+    assert found == replace(without, covers=found.covers)
+    assert found.covers == f"{without.covers}; 1 of 3 seeds left out: not at every size"
+    assert found.seeds == 2
+
+
+def test_a_curve_that_rises_is_refused():
+    rows = [row(SCRATCH, size, loss) for size, loss in ((10_000, 2.0), (99_000, 2.4), (10**6, 2.9))]
+    found = estimate_transfer(Measurements([*rows, row("et", 10_000, 2.3)]))
+    assert not found.rows
+    assert "rises with size, from 2 to 2.9 bits per byte" in found.refusals[0].reason
 
 
 def test_sizes_that_differ_by_seed_are_averaged_under_their_nominal_size():

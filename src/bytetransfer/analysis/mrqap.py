@@ -154,6 +154,11 @@ def mrqap(
     frame = _frame(outcome, predictor, controls, moved)
     if isinstance(frame, Unanswered):
         return frame
+    if frame.moved == "targets" and len(frame.targets) == 2:
+        return Unanswered(
+            "exchanging two targets only turns the sign of what is compared, so that no p but 1 "
+            "could be found: three targets or more are needed"
+        )
     arrangements, exact = _arrangements(frame, permutations, seed)
     chance = _chance(frame, arrangements)
     return _association(frame, chance, exact, level)

@@ -241,7 +241,8 @@ def _course(gains: Floats) -> Course:
 
 
 def _tells_sign(row: TransferEstimate) -> bool:
-    if row.finetune_bytes == 0:
+    """Whether pretraining is known to pay or cost; by less than a byte it does neither."""
+    if row.finetune_bytes == 0 or (row.status == "inside" and abs(row.transfer_bytes) < 1):
         return False
     if row.status == "above_range":
         return row.transfer_bytes > 0

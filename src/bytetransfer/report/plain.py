@@ -27,7 +27,11 @@ def plain_section(section: Section) -> str:
 
 
 def section_rows(section: Section) -> dict[str, object]:
-    """A section as plain values for machines: texts, and a list of rows a table."""
+    """A section as plain values for machines: texts, and a list of rows a table.
+
+    A cell is what it stands for in its column's unit (None where there is nothing) and what people
+    read, the interval included.
+    """
     return {
         "name": section.name,
         "title": bare(section.title),
@@ -35,7 +39,10 @@ def section_rows(section: Section) -> dict[str, object]:
         "tables": {
             table.name: [
                 {
-                    _key(column.title, column.unit): cell.text if cell.value is None else cell.value
+                    _key(column.title, column.unit): {
+                        "value": bare(cell.value) if isinstance(cell.value, str) else cell.value,
+                        "text": bare(f"{cell.text} {cell.detail}".strip()),
+                    }
                     for column, cell in zip(table.columns, row, strict=True)
                 }
                 for row in table.rows

@@ -134,8 +134,10 @@ def _bar(share: float, width: int) -> Text:
 def _notes(estimates: Estimates) -> list[str]:
     """What the marks mean, as far as they occur, and what was refused."""
     rows, notes = estimates.rows, []
-    if any(row.status != "inside" for row in rows):
+    if any(row.status in ("above_range", "below_range") for row in rows):
         notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
+    if any(row.status == "extrapolated" for row in rows):
+        notes.append("~    beyond the from-scratch sizes, where the power law alone says so")
     if any(row.not_converged for row in rows):
         notes.append("!    a run is not converged: longer training would move the estimate")
     if any(row.below_surface for row in rows):

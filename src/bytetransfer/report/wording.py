@@ -117,7 +117,7 @@ def bounded_bytes(count: float, status: str) -> str:
     >>> bounded_bytes(2.4e6, "above_range"), bounded_bytes(-7000, "below_range")
     ('≥ 2.4 MB', '≤ −7 kB')
     """
-    mark = {"above_range": "≥ ", "below_range": "≤ "}.get(status, "")
+    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(status, "")
     return mark + signed_bytes(count)
 
 

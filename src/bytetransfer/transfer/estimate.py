@@ -122,6 +122,9 @@ class _Reading:
         losses = np.log([row.bits_per_byte for row in tuned])
         inverse = arm.curve.invert(math.exp(losses.mean()))
         limits, covers = self._interval(arm, tuned, losses)
+        left_out = len({row.seed for row in cell}) - len(tuned)
+        if left_out:
+            covers += f"; {left_out} of {len(tuned) + left_out} seeds left out: not at every size"
         return _row(arm, tuned, inverse, limits, covers, self.confidence)
 
     def _arm(self, cell: Sequence[Measurement]) -> ScratchArm:
@@ -148,6 +151,7 @@ class _Reading:
                 method=self.method,
                 extrapolate=self.extrapolate,
             )
+            _refuse_rising(arm)
             _ = arm.reading
         except MeasurementError as refused:
             return refused
@@ -165,6 +169,18 @@ class _Reading:
         if resampled is None:
             return limits, SEEDS_ONLY
         return limits, SEEDS_AND_DOCUMENTS if len(tuned) > 1 else DOCUMENTS_ONLY
+
+
+def _refuse_rising(arm: ScratchArm) -> None:
+    """A curve that ends above where it begins says nothing of what more text is worth."""
+    order = np.argsort(arm.sizes_bytes, kind="stable")
+    losses = arm.log_losses.mean(axis=0)[order]
+    if losses[-1] > losses[0] and arm.method != "published":
+        first, last = (math.exp(losses[i]) for i in (0, -1))
+        raise MeasurementError(
+            f"the from-scratch loss rises with size, from {first:.4g} to {last:.4g} bits per byte: "
+            "nothing can be read off such a curve"
+        )
 
 
 def _row(

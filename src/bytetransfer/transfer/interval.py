@@ -91,6 +91,10 @@ class Resampling:
     replicates: int = 2000
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.replicates < 2:
+            raise ValueError(f"{self.replicates} replicates have no variance; take 2 or more")
+
     def seed_weights(self, seeds: int) -> Floats:
         """Gaussian weights that give a weighted sum of deviations the variance of a mean.
 

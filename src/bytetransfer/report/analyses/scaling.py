@@ -21,10 +21,10 @@ _OPEN_ROWS = 20
 _LAW_POINTS = 40
 _DOUBTFUL = 0.05
 _COURSES = {
-    "pays": "pays at every measured size",
+    "pays": "pays at every size where its sign is known",
     "stops": "stops paying",
     "starts": "starts to pay",
-    "costs": "costs at every measured size",
+    "costs": "costs at every size where its sign is known",
     "mixed": "changes its sign and back",
 }
 _BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
@@ -90,11 +90,16 @@ def _answer(found: Sequence[Scaling]) -> str:
     if not told:
         return "Where pretraining stops paying cannot be said: the sign of D_T is not known."
     count = Counter(told)
+    chance = ""
+    if any(not crossover.covers.startswith("no interval: the") for crossover in known):
+        chance = (
+            f"In {vague} of them this rests on signs that may be chance: the intervals of D_T "
+            "allow any size. "
+        )
     said = [f"{_COURSES[course]} in {number}" for course, number in count.most_common()]
     return (
         f"Of {len(told)} pairs of source and target, each with one learner, pretraining "
-        f"{'; '.join(said)}. In {vague} of them this rests on signs that may be chance: the "
-        "intervals of D_T allow any size. Outside of the measured sizes nothing is said. "
+        f"{'; '.join(said)}. {chance}Outside of the measured sizes nothing is said. "
         f"Brackets hold intervals of these kinds: {'; '.join(covers)}."
     )
 
