@@ -12,7 +12,7 @@ from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import exposures, follow_contamination, read_shares
 from bytetransfer.measurement import Measurement, Measurements
 from bytetransfer.report.analyses.contamination import contamination_section
-from bytetransfer.report.wording import Names
+from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import estimate_transfer
 
 LANGUAGES = ("de", "en", "es", "fi", "ru")
@@ -159,3 +159,11 @@ def test_examples_are_short_and_harmless(text: str) -> None:
 
 def test_no_number_is_missing_silently() -> None:
     assert "nan" not in re.findall(r"\w+", everything(section(world(), estimates())))
+
+
+def test_a_corpus_that_is_not_recognised_is_not_called_clean():
+    clean = reading("fi", [("fi", 900), ("en", 1)])
+    strange = reading("en", [("", 990), ("es", 10)])
+    text = bare(" ".join(section([clean, strange]).text))
+    assert "recognises even half of the bytes as their language: English (0 %)." in text
+    assert "recognises even half" not in " ".join(section([clean]).text)

@@ -25,6 +25,7 @@ _MOST_FOUND = 3  # languages named in a row
 _EXAMPLE_CHARACTERS = 160
 _SIGNIFICANT = 0.05
 _OPEN_ROWS = 20
+_RECOGNISED = 0.5
 _DIRECTIONS = {
     "source_by_target": "the target's language in the source",
     "target_by_source": "the source's language in the target",
@@ -63,6 +64,7 @@ def contamination_section(
         title="Are the corpora what they are called?",
         text=(
             _foreign_words(judged, names),
+            *_unrecognised_words(judged, names),
             *(words for one in answered for words in _transfer_words(one, names)),
             *_exposure_words(held, names),
             *_reading_words(read),
@@ -112,6 +114,22 @@ def _foreign_words(readings: Sequence[Reading], names: Names) -> str:
     return words + (
         f" In {count:,} of the documents that were read, foreign lines are "
         f"{_percent(FLAGGED_SHARE)} of the bytes or more."
+    )
+
+
+def _unrecognised_words(readings: Sequence[Reading], names: Names) -> tuple[str, ...]:
+    """Corpora of which no detector knows most: their small foreign share says nothing."""
+    least = {
+        corpus: max(one.share(str(one.language)).of_bytes.value for one in rows)
+        for corpus, rows in by_corpus(readings).items()
+    }
+    unknown = {corpus: share for corpus, share in least.items() if share < _RECOGNISED}
+    if not unknown:
+        return ()
+    said = ", ".join(f"{names.language(name)} ({_percent(own)})" for name, own in unknown.items())
+    return (
+        "Of these corpora no detector recognises even half of the bytes as their language: "
+        f"{said}. What is not foreign there is undecided, and nothing follows from a small foreign share.",
     )
 
 

@@ -198,8 +198,10 @@ def _decimal(value: float) -> Cell:
 def p_words(value: float) -> str:
     """A p value as people write it.
 
-    >>> p_words(0.2841), p_words(0.0312), p_words(0.0001)
-    ('.28', '.031', '.0001')
+    >>> p_words(0.2841), p_words(0.0312), p_words(0.0001), p_words(1e-9)
+    ('.28', '.031', '.0001', '< .0001')
     """
+    if value < 0.00005:
+        return "< .0001"
     digits = 2 if value >= 0.1 else 3 if value >= 0.01 else 4
     return "1" if value >= 0.995 else f"{value:.{digits}f}".removeprefix("0")
