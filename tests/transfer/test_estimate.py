@@ -368,3 +368,17 @@ def test_a_pretrained_run_from_scratch_is_refused():
     rows = [*study(2.0), row(SCRATCH, 5, 4.0, pretrain_bytes=3)]
     with pytest.raises(MeasurementError, match="pretraining"):
         estimate_transfer(Measurements(rows))
+
+
+def test_a_source_that_is_not_used_is_worth_nothing_whatever_sizes_round_to():
+    rows = study(2.5, seeds=3, noise=0.01, generator=np.random.default_rng(6))
+    scratch = [r for r in rows if r.source == SCRATCH]
+    uneven = [
+        replace(r, nominal_bytes=r.target_bytes, target_bytes=r.target_bytes - r.seed // 2)
+        for r in scratch
+    ]
+    same = [replace(r, source="et", run="") for r in uneven if r.nominal_bytes == 10_000]
+    found = only([*uneven, *same])
+    assert found.transfer_bytes == 0
+    limits = [found.transfer_low, found.transfer_high]
+    assert limits == pytest.approx([0, 0], abs=1e-3)  # of a byte

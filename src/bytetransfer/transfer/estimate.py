@@ -193,7 +193,8 @@ def _row(
 ) -> TransferEstimate:
     first, runs = tuned[0], [*tuned, *arm.all_runs]
     read = [*tuned, *arm.runs_beside(inverse.bytes)]
-    given = round(float(np.mean([row.target_bytes for row in tuned])))
+    # Not rounded where it is subtracted: a source that is not used is worth nothing, not .3 bytes.
+    given = float(np.mean([row.target_bytes for row in tuned]))
     low, high = _limits(inverse, limits)
     return TransferEstimate(
         source=first.source,
@@ -202,7 +203,7 @@ def _row(
         regime=first.regime,
         method=arm.method,
         pretrain_bytes=first.pretrain_bytes,
-        finetune_bytes=given,
+        finetune_bytes=round(given),
         nominal_bytes=first.size,
         status=inverse.status,
         effective_bytes=inverse.bytes,

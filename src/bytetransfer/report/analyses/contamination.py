@@ -21,13 +21,13 @@ from bytetransfer.report.analyses.contamination_tables import (
     effect_table,
     example_table,
     exposure_table,
-    group_title,
     limits_text,
     p_text,
     percent,
     sampling_words,
     share_table,
 )
+from bytetransfer.report.analyses.phrases import group_title
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
 from bytetransfer.report.wording import Names, bare, shorten

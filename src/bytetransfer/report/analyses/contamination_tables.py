@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bytetransfer.analysis.cells import Group, Unanswered
+from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import UNDECIDED, Exposure, Proportion, Reading
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, RankCorrelation, Similarity
+from bytetransfer.report.analyses.phrases import group_title
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, bounded_bytes, shorten
 from bytetransfer.units import format_bytes
@@ -35,12 +36,6 @@ def between(low: float, high: float) -> str:
     """Two shares as a range; one where they read alike."""
     first, last = percent(low), percent(high)
     return first if first == last else f"{first} to {last}"
-
-
-def group_title(group: Group, names: Names) -> str:
-    """Learner and D_F of a group of estimates."""
-    size = format_bytes(group.finetune_bytes)
-    return f"{names.learner(group.learner, group.regime)}, D_F = {size}"
 
 
 def limits_text(found: Association) -> str:
