@@ -311,3 +311,24 @@ def test_a_lock_on_a_disk_that_takes_nothing_is_refused(store, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse(errno.EROFS))
     with pytest.raises(StoreError, match="read-only"), store.lock("x", wait=True):
         pytest.fail("there is no lock")
+
+
+# ── what is remembered ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_remembered_is_made_once_and_damage_makes_it_again(store):
+    made = []
+
+    def make():
+        made.append(1)
+        return {"value": (len(made), 2)}
+
+    assert store.remembered(["key", 1], make) == {"value": [1, 2]}
+    assert store.remembered(["key", 1], make) == {"value": [1, 2]}
+    (path,) = (store.root / "remembered").iterdir()
+    path.write_text("{")
+    torn = path.with_name(f".{path.name}.1.tmp")  # killed in the middle of a write
+    torn.write_text("{")
+    assert store.remembered(["key", 1], make) == {"value": [2, 2]}
+    assert list(path.parent.iterdir()) == [path]
+    assert store.remembered(["key", 2], make) == {"value": [3, 2]}

@@ -271,9 +271,14 @@ class Store:
         """
         path = self.root / "remembered" / f"{digest(key)}.json"
         kept = _read_if_sound(path, object)
-        if kept is None:
+        if kept is not None:
+            return kept
+        with self.lock("remembered", wait=True):
             kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
             write_atomic(path, msgspec.json.encode(kept))
+            with disk_errors(path):  # what a killed process left of it; no other writes now
+                for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+                    leftover.unlink(missing_ok=True)
         return kept
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
