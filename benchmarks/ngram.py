@@ -17,7 +17,6 @@ import argparse
 import gzip
 import json
 import multiprocessing
-import resource
 import statistics
 import time
 import tracemalloc
@@ -189,8 +188,18 @@ def scale_row(train: Documents, test: Documents) -> Row:
         "bits_per_byte": loss(learner, state, test),
         "peak_bytes_per_byte": peak / train.total_bytes,
         "state_bytes_per_byte": state_bytes(state) / train.total_bytes,
-        "process_peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        "process_peak_gb": process_peak() / 1e9,
     }
+
+
+def process_peak() -> float:
+    """The most memory this process has held, in bytes; nan where Linux does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return float("nan")
+    # not getrusage: its figure begins with what the parent held
+    return float(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def scratch_losses(name: str, train: Documents, test: Documents) -> list[Row]:
