@@ -13,6 +13,7 @@ from bytetransfer.corpus.division import Placed
 from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
+from bytetransfer.corpus.language_codes import named_language
 from bytetransfer.corpus.transforms import Expression, make_transform
 from bytetransfer.errors import CorpusError, MissingExtraError, UserError
 from bytetransfer.identity import digest
@@ -116,7 +117,7 @@ class CorpusRoom:
         base = self._get(expression.argument, watch)
         folder = self._store.new_corpus_folder(origin.key)
         with _naming(str(expression)):
-            language = base.card.language
+            language = base.card.language or named_language(expression.corpus)
             transform = make_transform(
                 expression.name,
                 expression.options,
