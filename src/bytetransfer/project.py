@@ -34,7 +34,8 @@ from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import LocalEngine
 from bytetransfer.errors import MeasurementError, StoreError, StudyError
-from bytetransfer.explain import ANALYSES, Distances, Evidence, answered, explain, is_made
+from bytetransfer.evidence import Distances, Evidence, is_made
+from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.learners.catalog import Settings, numerics_for, parameter_counts
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import SCRATCH, Measurements

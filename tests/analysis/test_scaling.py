@@ -136,6 +136,35 @@ def test_the_offset_of_the_loss_is_what_pretraining_stands_for():
     assert straight.held_out_error < 1e-6
 
 
+def noisy(rows, noise, seed=0):
+    drawn = np.random.default_rng(seed).standard_normal(len(rows))
+    return [
+        replace(row, bits_per_byte=row.bits_per_byte * math.exp(noise * one))
+        for row, one in zip(rows, drawn, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("zero_shot", [False, True])
+def test_an_offset_too_small_to_be_told_is_a_bound_with_its_reason(zero_shot):
+    sizes = (*SIZES, 10**8, 10**9)
+    rows = offset_law(20.0, (0, *sizes)) if zero_shot else noisy(offset_law(0, sizes), 1e-3)
+    law = finetune_law(rows)
+    assert "a hundredth of the smallest size (10 kB)" in law.offset_bound
+    assert law.offset_bytes.value <= 100 * (1 + 1e-6)
+    assert 20 < law.offset_bytes.high < 10_000
+    known = finetune_law(offset_law(20_000, (0, *sizes)))
+    assert known.offset_bound == ""
+
+
+def test_losses_that_any_offset_fits_name_none():
+    found = [finetune_law(noisy(offset_law(0, SIZES), 0.3, seed)) for seed in range(30)]
+    refused = [one.reason for one in found if isinstance(one, Unanswered)]
+    assert any("any D_0 from nothing to ten times" in reason for reason in refused)
+    for one in found:
+        if not isinstance(one, Unanswered) and one.offset_bound:
+            assert one.offset_bytes.high is not None
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [

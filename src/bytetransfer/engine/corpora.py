@@ -10,10 +10,10 @@ from typing import Literal
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.division import Placed
+from bytetransfer.corpus.language_codes import named_language
 from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
-from bytetransfer.corpus.language_codes import named_language
 from bytetransfer.corpus.transforms import Expression, make_transform
 from bytetransfer.errors import CorpusError, MissingExtraError, UserError
 from bytetransfer.identity import digest

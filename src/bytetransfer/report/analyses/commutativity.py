@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect, RoleTest
+from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
 from bytetransfer.report.analyses.phrases import (
@@ -15,6 +15,7 @@ from bytetransfer.report.analyses.phrases import (
     noise_words,
     p_text,
     p_words,
+    percent_text,
 )
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
@@ -67,9 +68,9 @@ _GENERAL = (
     "have the same D_F; differences of D_T in bytes do, and are also given in bytes of equal "
     "content where aligned text tells how many these are.",
     "Pairs that share a language are not independent. The p values of single pairs are "
-    "Holm-corrected, which holds whatever the dependence; the test over languages swaps the roles "
-    "of whole languages. It takes the error of a target's from-scratch curve, which is in all its "
-    "cells, for a trait of the language; the intervals of the languages do not.",
+    "Holm-corrected, which holds whatever the dependence. What a language gives beyond what it "
+    "takes has an interval for the worst case, that the errors of all cells of a target are one: "
+    "the error of its from-scratch curve is in all of them and looks like a trait of the language.",
 )
 
 
@@ -138,27 +139,28 @@ def _factors(difference: Difference) -> str:
 
 def _language_words(found: Commutativity, names: Names) -> str:
     part = found.asymmetry
-    if isinstance(part, Unanswered) or isinstance(part.test, Unanswered):
-        reason = part.reason if isinstance(part, Unanswered) else _reason(part.test)
-        return f"What belongs to single languages is unknown: {shorten(reason, 300)}."
+    if isinstance(part, Unanswered):
+        return f"What belongs to single languages is unknown: {shorten(part.reason, 300)}."
+    if part.chance_share == 1:
+        return (
+            "What belongs to single languages is unknown: the pairs form no circle of three or "
+            "more languages, so that one number per language explains whatever is found."
+        )
     giver = max(part.effects, key=lambda one: one.effect)
     words = (
         f"{names.language(giver.language)} gives most beyond what it takes "
         f"({factor_text(math.exp(giver.effect))} times the D_E, {_effect_limits(giver)}). One "
-        f"number per language explains {100 * part.share:.0f} % of the squared differences, "
-        f"{p_words(part.test.p)} when roles are swapped (the smallest p possible is "
-        f"{part.test.smallest_p:.3g})."
+        f"number per language explains {percent_text(part.share)} % of the squared differences, "
+        f"where it would explain {percent_text(part.chance_share)} % of differences that have "
+        "nothing to do with languages. "
     )
-    if found.is_descriptive:
-        return (
-            f"{words} With {len(found.languages)} languages in both roles this describes them and "
-            "tests nothing."
-        )
-    return words
-
-
-def _reason(test: RoleTest | Unanswered) -> str:
-    return test.reason if isinstance(test, Unanswered) else ""
+    if giver.corrected_p is None:
+        return words + "Without standard errors this describes them and tests nothing."
+    clear = [one for one in part.effects if (one.corrected_p or 0) <= SIGNIFICANT]
+    return words + (
+        f"Of {len(part.effects)} languages, {len(clear)} give more or less than they take beyond "
+        "noise."
+    )
 
 
 def _effect_limits(one: LanguageEffect) -> str:

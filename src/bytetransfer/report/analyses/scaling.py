@@ -282,16 +282,11 @@ def _loss_table(found: Sequence[Scaling], names: Names) -> Table:
         law = one.loss
         if not isinstance(law, FinetuneLaw):
             continue
-        offset = law.offset_bytes
         rows.append(
             (
                 *_heads(one, names),
                 _amount(law.exponent),
-                Cell(
-                    format_bytes(offset.value),
-                    offset.value,
-                    detail=byte_range(offset.low, offset.high),
-                ),
+                _offset_cell(law),
                 _error(law.held_out_error),
                 Cell(str(law.sizes), law.sizes),
             )
@@ -305,6 +300,14 @@ def _loss_table(found: Sequence[Scaling], names: Names) -> Table:
     )
     caption = "Fine-tuned loss as a law of D_F: (A / (D_F + D_0))^α"
     return _table("scaling-loss", caption, columns, rows)
+
+
+def _offset_cell(law: FinetuneLaw) -> Cell:
+    offset = law.offset_bytes
+    if law.offset_bound and offset.high is not None:
+        return Cell(f"≤ {format_bytes(offset.high)}", offset.high, detail=law.offset_bound)
+    around = byte_range(offset.low, offset.high)
+    return Cell(format_bytes(offset.value), offset.value, detail=around)
 
 
 def _table(
