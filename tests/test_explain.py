@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -108,6 +109,24 @@ def test_a_language_without_foreign_lines_counts_once():
     assert ("decontaminate(pt)", "pt") not in pairs  # Portuguese for Portuguese
     assert ("decontaminate(pt)", "es") in pairs
     assert found.not_compared == ("decontaminate(en)",)
+
+
+def test_what_holds_everywhere_is_said_once():
+    """A table of losses without seeds and documents: no estimate has an interval."""
+    measurements = study(MORE, seeds=1)
+    estimates = estimate_transfer(measurements)
+    bare_table = Evidence(
+        measurements=measurements,
+        estimates=estimates,
+        names=Names(),
+        languages={name: name for name in ("en", "pt", "fi", "es")},
+    )
+    for section in explain(bare_table, ANALYSES):
+        said = [one for text in section.text for one in re.split(r"[.:;] ", bare(text))]
+        plain = [one for one in said if not re.search(r"\d", one)]
+        assert len(plain) == len(set(plain)), section.name
+        rows = [row for table in section.tables for row in table.rows]
+        assert not [cell for row in rows for cell in row if cell.detail.startswith("no interval")]
 
 
 def test_a_control_under_another_name_is_no_language_and_brackets_are_no_transform():

@@ -34,6 +34,7 @@ from bytetransfer.evidence import (
     reading,
     without_foreign_lines,
 )
+from bytetransfer.learners.catalog import SURFACE
 from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.analyses.commutativity import commutativity_section
 from bytetransfer.report.analyses.consistency import consistency_section
@@ -259,9 +260,18 @@ def _decomposition(evidence: Evidence) -> Section:
 
 def _scaling(evidence: Evidence) -> Section:
     models = model_scaling(evidence.estimates, evidence.parameters)
-    return scaling_section(
-        scaling(evidence.estimates, noise=evidence.noise), models, evidence.names
+    found = scaling(evidence.estimates, noise=evidence.noise)
+    section = scaling_section(found, models, evidence.names)
+    learners = dict.fromkeys(row.learner for row in evidence.estimates if row.learner != SURFACE)
+    unsized = [name for name in learners if name not in evidence.parameters]
+    if len(learners) < 2 or not unsized:
+        return section
+    names = ", ".join(evidence.names.learner(name, "") for name in unsized)
+    note = (
+        f"Not answered: a law of the model's size, as the number of parameters of {names} is not "
+        "known (--parameters LEARNER=COUNT)."
     )
+    return replace(section, text=(*section.text, note))
 
 
 ANALYSES: dict[str, Callable[[Evidence], Section]] = {

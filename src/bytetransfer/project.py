@@ -287,6 +287,7 @@ def explain_table(
     factor: float = 2.0,
     method: Method = "monotone",
     noise: float | None = None,
+    parameters: Mapping[str, int] | None = None,
 ) -> list[Section]:
     """What some of `explain.ANALYSES` say of losses alone; names of languages are their codes.
 
@@ -298,11 +299,17 @@ def explain_table(
         factor: sources within it are called alike.
         method: how the from-scratch curve is drawn.
         noise: standard error of log D_E to assume where there is no interval.
+        parameters: N by learner; presets of our own transformer are known.
 
     Raises:
-        MeasurementError: for a CSV of distances that cannot be read.
+        MeasurementError: for a CSV of distances that cannot be read, or N of a learner that the
+            table does not have.
     """
     estimates = estimate_transfer(measurements, method=method)
+    learners = dict.fromkeys(row.learner for row in measurements)
+    if unknown := sorted((parameters or {}).keys() - learners.keys()):
+        have = ", ".join(filter(None, learners)) or "none: add a column `learner`"
+        raise MeasurementError(f"no learner is called {unknown[0]!r}", todo=f"there are {have}")
     found = {name for row in estimates for name in (row.source, row.target)}
     evidence = Evidence(
         measurements=measurements,
@@ -311,6 +318,7 @@ def explain_table(
         languages={name: name for name in sorted(found) if not is_made(name)},
         distances=_distances(Path(), None if distances is None else str(distances)),
         close=close,
+        parameters=parameter_counts(learners) | dict(parameters or {}),
         factor=factor,
         method=method,
         noise=noise,

@@ -109,6 +109,36 @@ def test_parameters_enter_with_a_power_of_their_own():
     assert model_scaling(rows, {"l/small": 10**6}) == ()
 
 
+def test_laws_of_size_hold_the_truth_as_often_as_they_say():
+    """Four presets, D_E = 2 · D_F^.7 · N^.2 with scatter, the largest D_E only bounds."""
+    sizes = {"l/a": 10**5, "l/b": 10**6, "l/c": 10**7, "l/d": 10**8}
+    studies, held, bounds = 150, np.zeros(2), 0
+    for study in range(studies):
+        drawn = np.random.default_rng(study).standard_normal((4, 4))
+        rows = []
+        for (name, n), noises in zip(sizes.items(), drawn, strict=True):
+            for size, noise in zip(SIZES, noises, strict=True):
+                effective = 2 * size**0.7 * n**0.2 * math.exp(0.1 * noise)
+                status = "above_range" if effective > 1e6 else "inside"
+                rows.append(cell(size, min(effective, 1e6), status=status, learner=name))
+        (through,) = model_scaling(rows, sizes)
+        law = through.effective
+        bounds += law.bounds
+        held += [
+            law.slope.low <= 0.7 <= law.slope.high,
+            law.model_slope.low <= 0.2 <= law.model_slope.high,
+        ]
+    assert bounds > studies  # more than one cell of each is only a bound
+    margin = 3 * math.sqrt(0.05 * 0.95 / studies)
+    assert (abs(held / studies - 0.95) <= margin).all()
+
+
+def test_presets_of_two_learners_are_not_taken_for_one():
+    sizes = {"l/a": 10**5, "m/b": 10**6, "x": 10**5, "y": 10**6}
+    rows = [row for name, n in sizes.items() for row in power(0.6, float(n), learner=name)]
+    assert [one.learners for one in model_scaling(rows, sizes)] == [("x", "y")]
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [

@@ -177,7 +177,7 @@ def _is_nothing(readings: Mapping[str, Reading], weights: Mapping[str, float]) -
     that two losses of one seed are equal in all test documents is no chance.
     """
     found = [readings[name] for name, weight in weights.items() if weight]
-    if len(found) != 2 or sum(weights.values()) or any(one.blocks is None for one in found):
+    if len(found) != 2 or math.fsum(weights.values()) or any(one.blocks is None for one in found):
         return False
     one, other = found
     return (

@@ -53,6 +53,7 @@ def commutativity_section(results: Sequence[Commutativity | Unanswered], names: 
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
             *(_group_words(one, names) for one in answered),
+            *_untested_words(answered, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
         figures=tuple(
@@ -149,24 +150,46 @@ def _language_words(found: Commutativity, names: Names) -> str:
     giver = max(part.effects, key=lambda one: one.effect)
     words = (
         f"{names.language(giver.language)} gives most beyond what it takes "
-        f"({factor_text(math.exp(giver.effect))} times the D_E, {_effect_limits(giver)}). One "
+        f"({factor_text(math.exp(giver.effect))} times the D_E{_effect_limits(giver)}). One "
         f"number per language explains {percent_text(part.share)} % of the squared differences, "
         f"where it would explain {percent_text(part.chance_share)} % of differences that have "
-        "nothing to do with languages. "
+        "nothing to do with languages."
     )
     if giver.corrected_p is None:
-        return words + "Without standard errors this describes them and tests nothing."
+        return words
     clear = [one for one in part.effects if (one.corrected_p or 0) <= SIGNIFICANT]
     return words + (
-        f"Of {len(part.effects)} languages, {len(clear)} give more or less than they take beyond "
+        f" Of {len(part.effects)} languages, {len(clear)} give more or less than they take beyond "
         "noise."
     )
 
 
 def _effect_limits(one: LanguageEffect) -> str:
     if one.low is None or one.high is None:
-        return "no interval, because not every estimate has one"
-    return _factors(Difference(one.effect, one.low, one.high))
+        return ""
+    return f", {_factors(Difference(one.effect, one.low, one.high))}"
+
+
+def _untested_words(answered: Sequence[Commutativity], names: Names) -> tuple[str, ...]:
+    """Once for all groups in which languages are described without a test."""
+    untested = [
+        one
+        for one in answered
+        if isinstance(one.asymmetry, Asymmetry)
+        and any(effect.corrected_p is None for effect in one.asymmetry.effects)
+    ]
+    if not untested:
+        return ()
+    where = (
+        ""
+        if len(untested) == len(answered)
+        else "; ".join(group_title(one.group, names) for one in untested)
+    )
+    return (
+        "What languages give beyond what they take is described and not tested"
+        + (f" ({where})" if where else "")
+        + ": not every estimate has a standard error.",
+    )
 
 
 def _pair_table(answered: Sequence[Commutativity], names: Names) -> Table:

@@ -54,6 +54,7 @@ def decomposition_section(
         text=(
             *(_pair_words(panel, names) for panel in _panels(controlled)),
             *(_stack_words(panel, names) for panel in _panels(answered)),
+            *_without_interval_words(answered),
             *_missing_words(answered),
             *_reading_words(answered, controlled),
             *_open_words(open_questions, names),
@@ -92,7 +93,7 @@ def _stack_words(panel: Sequence[Stack], names: Names) -> str:
     for what, amounts in told.items():
         words += f"{what} lowers the loss by {'; '.join(amounts)}. "
     if all(one.whole.p is None for one in panel):
-        return words + "Without intervals no step can be told from chance."
+        return words.strip()
     clear: dict[str, list[str]] = {}
     for one in panel:
         for step in one.steps:
@@ -136,6 +137,14 @@ def _why(pair: ControlledPair) -> str:
 
 def _size(one: Stack | ControlledPair) -> str:
     return format_bytes(one.group.finetune_bytes)
+
+
+def _without_interval_words(stacks: Sequence[Stack]) -> list[str]:
+    without = sum(one.whole.p is None for one in stacks)
+    if not without:
+        return []
+    where = "" if without == len(stacks) else f" (in {without} of {len(stacks)} stacks)"
+    return [f"Without intervals no step can be told from chance{where}."]
 
 
 def _missing_words(stacks: Sequence[Stack]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bytetransfer.analysis.cells import Group, Unanswered
@@ -99,7 +100,7 @@ def _answers(findings: Sequence[Finding], names: Names) -> list[str]:
         return [
             f"No relation was found: in none of {len(findings)} comparisons does transfer go with "
             f"distance beyond chance (smallest corrected {p_words(findings[0].p)}). That does "
-            "not show that there is none; the intervals say which effects remain possible."
+            "not show that there is none; intervals say which effects remain possible."
         ]
     more = [finding for finding in real if finding.association.slope < 0]
     less = len(real) - len(more)
@@ -166,13 +167,13 @@ def _smallest(findings: Sequence[Finding]) -> str:
         f"{words[moved]}, {'all arrangements' if exact else 'at random'}" for moved, exact in kinds
     )
     smallest = max(one.association.smallest_p for one in findings)
-    return (
-        f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)} before "
-        + (
-            "correction."
-            if smallest <= SIGNIFICANT
-            else "correction: so few languages can never show a relation at the 5 % level."
-        )
+    tested = max(Counter(one.found.group for one in findings).values())
+    best = min(1.0, smallest * tested)
+    said = f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)}"
+    if tested > 1:
+        said += f", {p_text(best)} after correction for {tested} measures"
+    return said + (
+        "." if best <= SIGNIFICANT else ": so few languages can never show a relation at 5 %."
     )
 
 

@@ -127,15 +127,22 @@ def reason_table(results: Mapping[Group, Similarity | Unanswered], names: Names)
 
 
 def missing_table(missing: Mapping[str, Mapping[str, str]], names: Names) -> Table:
-    """Corpora that a measure has no distance for."""
+    """Corpora that measures have no distance for; measures with the same reason in one row."""
+    measures: dict[tuple[str, str], list[str]] = {}
+    for measure, reasons in missing.items():
+        for name, reason in reasons.items():
+            measures.setdefault((name, reason), []).append(measure)
     return Table(
         name="similarity-missing",
         caption="Corpora without a distance",
-        columns=(Column("measure"), Column("corpus"), Column("reason")),
+        columns=(Column("corpus"), Column("measures"), Column("reason")),
         rows=tuple(
-            (Cell(isolate(measure), measure), Cell(names.language(name), name), Cell(reason))
-            for measure, reasons in missing.items()
-            for name, reason in reasons.items()
+            (
+                Cell(names.language(name), name),
+                Cell(", ".join(isolate(measure) for measure in found), ", ".join(found)),
+                Cell(reason),
+            )
+            for (name, reason), found in measures.items()
         ),
         is_open=False,
     )
