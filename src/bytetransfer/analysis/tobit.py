@@ -71,8 +71,10 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
         )
     start, *_ = np.linalg.lstsq(design[numbers], outcomes[numbers], rcond=None)
     rest = outcomes - design @ start
-    unit = max(float(np.sqrt(np.mean(rest[numbers] ** 2))), _LEAST_SCATTER)
-    # What is fitted is the rest after least squares, in units of its own scatter.
+    # What is fitted is the rest after least squares, in units of its own scatter; a bound on the
+    # wrong side of the line is as much off it as a number there.
+    off = np.where(numbers, rest, np.maximum(0, sides * rest))
+    unit = max(float(np.sqrt((off**2).sum() / numbers.sum())), _LEAST_SCATTER)
     rest = rest / unit
     point = (
         _likeliest(design, rest, sides) if not numbers.all() else np.append(np.zeros(columns), 1)
@@ -102,11 +104,11 @@ def _likeliest(design: Floats, outcomes: Floats, sides: Sides) -> Floats:
             if lower <= cost:
                 break
         else:
-            return point
+            break
         gained, point, cost, slope = cost - lower, trial, lower, steeper
         if gained <= _GAIN * max(1.0, abs(cost)):
-            return point
-    return point
+            break
+    return np.asarray(point, np.float64)
 
 
 def _cost(point: Floats, design: Floats, outcomes: Floats, sides: Sides) -> tuple[float, Floats]:
