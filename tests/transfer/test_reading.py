@@ -11,7 +11,7 @@ from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.project import Project
 from bytetransfer.study_file import parse_study
 from bytetransfer.transfer.curve import Curve, fit_log_losses
-from bytetransfer.transfer.interval import CurveNoise, Resampling, straight_lines
+from bytetransfer.transfer.interval import CurveNoise, Resampling
 from bytetransfer.transfer.literature import LinearCurve, PublishedCurve
 from bytetransfer.transfer.methods import METHODS
 from bytetransfer.transfer.power_law import PowerLawCurve
@@ -61,9 +61,9 @@ def test_what_is_allowed_for_between_sizes():
         found[method] = noise.allowance
         np.testing.assert_allclose(noise.allowance[:: len(noise.grid) // 5], 0, atol=1e-15)
     smooth = fit_log_losses(np.log(SIZES), log_losses, noise.grid)
-    chords = straight_lines(np.log(SIZES), log_losses, noise.grid)
-    np.testing.assert_allclose(found["monotone"], 0.1 * np.abs(smooth - chords)[0])
-    np.testing.assert_allclose(found["linear"], np.abs(noise.fitted - smooth[0]))
+    chords = np.interp(noise.grid, np.log(SIZES), log_losses[0])
+    np.testing.assert_allclose(found["monotone"], 0.1 * (smooth - chords)[0])
+    np.testing.assert_allclose(found["linear"], noise.fitted - smooth[0])
     assert not found["power_law"].any()
 
 
