@@ -137,3 +137,29 @@ def test_a_study_names_its_method():
     assert found.method == "linear"
     with pytest.raises(StudyError, match="'monotone', 'power_law', 'linear', 'published'"):
         parse_study(text + '[estimate]\nmethod = "spline"', where="x.toml")
+
+
+def test_a_study_may_ask_for_extrapolation_with_a_power_law_only():
+    text = """
+        name = "x"
+        sources = ["nonsense"]
+        targets = ["hierarchical"]
+        pretrain_bytes = "1kB"
+        finetune_bytes = ["1kB"]
+        scratch_bytes = ["1kB", "10kB"]
+        [estimate]
+        extrapolate = true
+        """
+    with pytest.raises(StudyError, match=r"estimate.extrapolate: the method monotone cannot"):
+        parse_study(text, where="x.toml")
+    study = parse_study(text + 'method = "power_law"', where="x.toml")
+    rows = [
+        Measurement(source=SCRATCH, target="t", target_bytes=size, bits_per_byte=1 + loss)
+        for size, loss in ((10**n, (100 / 10**n) ** 0.3) for n in range(3, 8))
+    ]
+    beyond = 1 + (100 / 5e7) ** 0.3
+    tuned = Measurement(source="s", target="t", target_bytes=1_000, bits_per_byte=beyond)
+    (found,) = Project.estimates(SimpleNamespace(study=study), Measurements([*rows, tuned])).rows
+    assert found.status == "extrapolated"
+    with pytest.raises(StudyError, match=r"estimate\.extrapolate"):
+        parse_study(text.replace("true", '"yes"'), where="x.toml")

@@ -25,6 +25,10 @@ class LossCurve(Protocol):
     def bits_per_byte(self) -> Floats:
         """Measured losses; shape (sizes,)."""
 
+    @property
+    def pooled(self) -> bool:
+        """True if a loss rose with bytes, so that neighbours were averaged."""
+
     def loss(self, size_bytes: float) -> float:
         """Bits per byte of the curve at a size."""
 
