@@ -95,6 +95,25 @@ def test_a_law_is_held_against_the_noise_between_seeds():
         read_curve("power_law", SIZES, log_losses)
 
 
+def test_a_law_is_held_against_the_noise_of_test_documents_too():
+    generator = np.random.default_rng(4)
+    drawn = 0.004 * generator.standard_normal(6)  # by the documents: the same for all seeds
+    between_seeds = 0.0002 * generator.standard_normal((3, 6))
+    resampled = drawn + 0.004 * generator.standard_normal((400, 6))
+    lawful = log_law(PLACES) + drawn + between_seeds
+    with pytest.raises(MeasurementError, match="noise between seeds explains"):
+        read_curve("power_law", SIZES, lawful)
+    backwards = slice(None, None, -1)
+    for order in (slice(None), backwards):
+        noisy = (log_law(PLACES) + resampled)[:, order]
+        read_curve("power_law", SIZES[order], lawful[:, order], noisy)
+    # what documents do to all sizes alike is no misfit, and excuses none
+    shift = 0.1 * generator.standard_normal((400, 1)) + np.zeros(6)
+    broken = log_law(np.minimum(PLACES, 3.5) + 0.5 * np.maximum(PLACES - 3.5, 0)) + between_seeds
+    with pytest.raises(MeasurementError, match="noise between seeds and test documents"):
+        read_curve("power_law", SIZES, broken, broken.mean(axis=0) + shift)
+
+
 @pytest.mark.parametrize(
     ("method", "bias", "most_bias", "most_error"),
     [("monotone", 0.0, 0.03, 0.13), ("power_law", 0.0, 0.03, 0.12), ("linear", 0.25, 0.1, 0.4)],

@@ -72,7 +72,11 @@ class ScratchArm:
             MeasurementError: if the method refuses the curve.
         """
         return read_curve(
-            self.method, self.sizes_bytes, self.log_losses, extrapolate=self.extrapolate
+            self.method,
+            self.sizes_bytes,
+            self.log_losses,
+            self.document_losses,
+            extrapolate=self.extrapolate,
         )
 
     @property
@@ -88,6 +92,13 @@ class ScratchArm:
         return self.resampling.block_weights(len(self.block_bytes))
 
     @cached_property
+    def document_losses(self) -> Floats | None:
+        """Seed means of log loss on resampled blocks; shape (replicates, sizes); None without."""
+        if self.block_nats is None or self.block_bytes is None:
+            return None
+        return resampled_log_losses(self.block_weights, self.block_nats, self.block_bytes)
+
+    @cached_property
     def noise(self) -> CurveNoise:
         """The curve with what resampling seeds and blocks does to it.
 
@@ -100,12 +111,9 @@ class ScratchArm:
         # Sizes are told apart by nominal bytes, the curve is in order of actual ones.
         order = np.argsort(self.sizes_bytes, kind="stable")
         losses, log_sizes = self.log_losses[:, order], np.log(self.sizes_bytes[order])
-        if self.block_nats is None or self.block_bytes is None:
+        if self.document_losses is None or self.block_bytes is None:
             return CurveNoise(log_sizes, losses, self.resampling, refit=refit)
-        resampled = resampled_log_losses(
-            self.block_weights, self.block_nats[:, order], self.block_bytes
-        )
-        blocks = len(self.block_bytes)
+        resampled, blocks = self.document_losses[:, order], len(self.block_bytes)
         return CurveNoise(log_sizes, losses, self.resampling, resampled, blocks, refit)
 
     def resample_blocks(

@@ -185,12 +185,17 @@ class PowerLawCurve:
         steps = changes @ self._fit.influence.T
         return np.asarray(self._fit.log_losses(at) + steps @ self._fit.jacobian(at).T, np.float64)
 
-    def check(self, log_losses: Floats) -> None:
-        """Hold the misfit against the noise between seeds (F test for lack of fit, 1 %).
+    def check(self, log_losses: Floats, document_losses: Floats | None = None) -> None:
+        """Hold the misfit against noise (F test for lack of fit, 1 %).
+
+        Noise is that between seeds, plus what resampling test documents leaves off the law: the
+        test documents are the same for all seeds, so that seeds do not show it.
 
         Args:
             log_losses: log loss of each run, whose means the law went through; shape
                 (seeds, sizes). One seed tells nothing.
+            document_losses: seed means of log loss on resampled documents, in order of size; shape
+                (replicates, sizes); None where there are no documents.
 
         Raises:
             MeasurementError: if the points lie further off the law than their noise explains.
@@ -198,14 +203,19 @@ class PowerLawCurve:
         seeds, sizes = log_losses.shape
         if seeds < 2:
             return
-        pure = float(log_losses.var(axis=0, ddof=1).mean())
-        misfit = seeds * self._fit.residual_variance
-        degrees = (sizes - 3, sizes * (seeds - 1))
-        limit = float(stats.f.ppf(1 - _LACK_OF_FIT_LEVEL, *degrees))
-        if misfit > limit * pure + LOG_LOSS_ROUNDING:
+        between_seeds = float(log_losses.var(axis=0, ddof=1).mean()) / seeds
+        noise = between_seeds
+        if document_losses is not None:
+            noise += self._fit.variance_off_the_law(document_losses)
+        misfit, free = self._fit.residual_variance, sizes * (seeds - 1)
+        # Satterthwaite: the part of the documents is known as well as there are replicates.
+        degrees = free * (noise / between_seeds) ** 2 if between_seeds > 0 else math.inf
+        limit = float(stats.f.ppf(1 - _LACK_OF_FIT_LEVEL, sizes - 3, degrees))
+        if misfit > limit * noise + LOG_LOSS_ROUNDING:
+            whence = "seeds" if document_losses is None else "seeds and test documents"
             raise _refusal(
-                f"the points lie {math.sqrt(misfit / seeds):.2g} off it in log loss, and noise "
-                f"between seeds explains {math.sqrt(pure / seeds):.2g}"
+                f"the points lie {math.sqrt(misfit):.2g} off it in log loss, and noise "
+                f"between {whence} explains {math.sqrt(noise):.2g}"
             )
 
 
@@ -249,6 +259,16 @@ class _Fit:
     def residual_variance(self) -> float:
         """Of log loss, with sizes − 3 degrees of freedom."""
         return float(self.residuals @ self.residuals) / (len(self.residuals) - 3)
+
+    def variance_off_the_law(self, log_losses: Floats) -> float:
+        """Residual variance of laws refitted, to first order, through resampled curves.
+
+        Args:
+            log_losses: one row a curve; shape (curves, sizes).
+        """
+        changes = log_losses - log_losses.mean(axis=0)
+        left = changes - changes @ self.influence.T @ self.jacobian(self.log_sizes).T
+        return float((left**2).sum(axis=1).mean()) / (len(self.residuals) - 3)
 
     @property
     def misfit(self) -> float:

@@ -50,7 +50,12 @@ class Reading:
 
 
 def read_curve(
-    method: Method, sizes_bytes: Floats, log_losses: Floats, *, extrapolate: bool = False
+    method: Method,
+    sizes_bytes: Floats,
+    log_losses: Floats,
+    document_losses: Floats | None = None,
+    *,
+    extrapolate: bool = False,
 ) -> Reading:
     """The curve of from-scratch runs by one method.
 
@@ -58,6 +63,8 @@ def read_curve(
         method: how to draw it.
         sizes_bytes: training bytes; shape (sizes,), in any order.
         log_losses: log of bits per byte of each run; shape (seeds, sizes).
+        document_losses: seed means of log loss on resampled test documents, shape (replicates,
+            sizes), in the order of `sizes_bytes`; None without documents.
         extrapolate: whether a power law may be read past the largest size.
 
     Raises:
@@ -75,7 +82,9 @@ def read_curve(
     if method == "published":
         return Reading(curve=PublishedCurve.through(sizes_bytes, losses), refit=None)
     law = PowerLawCurve.through(sizes_bytes, losses, extrapolate=extrapolate)
-    law.check(log_losses)
+    if document_losses is not None:
+        document_losses = document_losses[:, np.argsort(sizes_bytes, kind="stable")]
+    law.check(log_losses, document_losses)
     refit = Refit(fit=law.refit, allowance=None, reach=REACH if extrapolate else 1.0)
     return Reading(curve=law, refit=refit)
 
