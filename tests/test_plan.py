@@ -9,12 +9,13 @@ from bytetransfer.identity import plain
 from bytetransfer.learners.catalog import TransformerOptions, has_search
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import SCRATCH
-from bytetransfer.plan import UNPREPARED, differences, make_plan, nearest
+from bytetransfer.plan import UNPREPARED, differences, make_plan, nearest, training_bytes
 from bytetransfer.run import Run
 from bytetransfer.study import CorpusSpec
 
 NEURAL = "transformer/nano"
 ONE_RATE = TransformerOptions(scratch_learning_rates=(1e-3,), finetune_learning_rates=(1e-3,))
+OPTIONS = [TransformerOptions(), ONE_RATE]
 
 
 def runs(plan, **fields):
@@ -96,7 +97,7 @@ def test_only_seed_zero_searches_and_only_where_there_is_a_choice(make):
     assert not [run for run in runs(plan, kind="pretrain") if run.chosen_by]
 
 
-@pytest.mark.parametrize("options", [TransformerOptions(), ONE_RATE])
+@pytest.mark.parametrize("options", OPTIONS)
 def test_a_check_is_the_same_run_with_doubled_patience(make, options):
     plan = make.plan(make.study(transformer=options))
     checked = {(c.cell.source, c.cell.target, c.cell.nominal_bytes) for c in plan.checks}
@@ -167,6 +168,30 @@ def test_other_numerics_are_other_runs_of_the_neural_learner_alone(make, changed
     for key, planned in plan.runs.items():
         assert (key in other.runs) == (planned.learner == "ngram")
     assert len(other.runs) == len(plan.runs)
+
+
+@given(seeds=st.integers(1, 3), checks=st.booleans(), options=st.sampled_from(OPTIONS))
+def test_numerics_are_resolved_from_the_work_of_the_whole_grid(make, seeds, checks, options):
+    study = make.study(seeds=seeds, convergence_checks=checks, transformer=options)
+    seen = set()
+
+    def resolve(settings, planned_bytes):
+        numerics = make.numerics(settings, planned_bytes)
+        seen.add((numerics is not None, planned_bytes))
+        return numerics
+
+    plan = make_plan(study, make.cards(study), resolve)
+    checked = {check.key for check in plan.checks}
+    work = {
+        learner: sum(
+            p.cost.expected_bytes
+            for key, p in plan.runs.items()
+            if p.learner == learner and key not in checked
+        )
+        for learner in study.learners
+    }
+    assert seen == {(learner == NEURAL, planned) for learner, planned in work.items()}
+    assert work == {learner: training_bytes(study, learner) for learner in study.learners}
 
 
 def test_paths_names_and_languages_never_change_a_run(make):

@@ -274,6 +274,8 @@ def _run(
 
     project = Project.open(path, store=store)
     quiet = quiet or as_json
+    for remark in () if quiet else project.remarks():
+        click.echo(remark, err=True)
     with PrepareDisplay(Console(stderr=True), quiet=quiet) as display:
         corpora = project.prepare(display)
     planned = project.plan(corpora)

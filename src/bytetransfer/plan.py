@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -95,8 +96,12 @@ class _Draft:
     cells: list[Cell] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
 
-    def numerics(self, settings: Settings, size: int) -> Numerics | None:
-        return self.resolve(settings, cost_of_run(settings, size, 0).expected_bytes)
+    @functools.cached_property
+    def training_bytes(self) -> dict[str, int]:
+        return {learner: training_bytes(self.study, learner) for learner in self.study.learners}
+
+    def numerics(self, settings: Settings, learner: str) -> Numerics | None:
+        return self.resolve(settings, self.training_bytes[learner])
 
     def sample(self, name: str, size: int, *, end: Literal["near", "far"]) -> Sample:
         content = self.study.sized_by(name)
@@ -132,7 +137,8 @@ def make_plan(
     Args:
         study: what is asked for.
         corpora: the card of each source and target by name; None where it is not prepared yet.
-        resolve: how a run computes, from its settings and the bytes it is expected to see.
+        resolve: how a run computes, from its settings and the bytes that all runs of its learner
+            are expected to see.
 
     Raises:
         StudyError: if a corpus cannot give the bytes the study asks of it.
@@ -152,6 +158,36 @@ def make_plan(
         checks=tuple(draft.checks),
         unprepared=tuple(name for name, card in corpora.items() if card is None),
     )
+
+
+def training_bytes(study: Study, learner: str) -> int:
+    """Bytes that all runs of a learner are expected to see in the study's full grid.
+
+    A function of the study alone: what is done already, or left out for now, changes nothing, so
+    a rule that looks at it decides the same every time the study is taken up.
+    """
+
+    def bytes_of(arm: Arm, sizes: tuple[int, ...], *, is_chosen: bool) -> int:
+        settings = (
+            settings_for(
+                learner, study.regime, arm, study.transformer, is_largest=size == max(sizes)
+            )
+            for size in sizes
+        )
+        costs = (
+            cost_of_run(of, size, is_chosen=is_chosen)
+            for of, size in zip(settings, sizes, strict=True)
+        )
+        return sum(cost.expected_bytes for cost in costs)
+
+    sources, targets = len(study.sources), len(study.targets)
+    total = 0
+    for seed in range(study.seeds):
+        chosen = seed > 0  # by the search of the first seed
+        total += sources * bytes_of("pretrain", (study.pretrain_bytes,), is_chosen=False)
+        total += sources * targets * bytes_of("finetune", study.finetune_bytes, is_chosen=chosen)
+        total += targets * bytes_of("scratch", study.scratch_bytes, is_chosen=chosen)
+    return total
 
 
 def _plan_seed(draft: _Draft, learner: str, seed: int) -> None:
@@ -176,7 +212,7 @@ def _plan_pretraining(draft: _Draft, learner: str, seed: int, source: str) -> st
         seed=seed,
         held_out=corpus,
         sample=draft.sample(source, size, end="far"),
-        numerics=draft.numerics(settings, size),
+        numerics=draft.numerics(settings, learner),
     )
     label = f"{learner}: pretrain on {format_bytes(size)} of {source}, seed {seed}"
     return draft.add(run, learner=learner, label=label, heldout_bytes=_heldout(study))
@@ -207,7 +243,7 @@ def _plan_arm(
         sample=draft.sample(target, size, end="near") if size else None,
         parent=parent,
         chosen_by=_searcher(draft, settings, learner, source, target, size) if seed else None,
-        numerics=draft.numerics(settings, size),
+        numerics=draft.numerics(settings, learner),
     )
     begins = f"{source} →" if parent else "from scratch on"
     label = f"{learner}: {begins} {format_bytes(size)} of {target}, seed {seed}"

@@ -36,7 +36,12 @@ from bytetransfer.engine.local import LocalEngine
 from bytetransfer.errors import MeasurementError, StoreError, StudyError
 from bytetransfer.evidence import Distances, Evidence, is_made
 from bytetransfer.explain import ANALYSES, answered, explain
-from bytetransfer.learners.catalog import Settings, numerics_for, parameter_counts
+from bytetransfer.learners.catalog import (
+    Settings,
+    numerics_for,
+    parameter_counts,
+    slower_paths,
+)
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import SCRATCH, Measurements, Place, name_places
 from bytetransfer.measurement_file import read_measurements
@@ -259,6 +264,10 @@ class Project:
         write_atomic(path, page)
         return path
 
+    def remarks(self) -> list[str]:
+        """What will surprise in the study, and what slows it on this machine."""
+        return [*remarks(self.study), *slower_paths(self.study.learners, self.study.numerics)]
+
     def forecast(self, plan: Plan, *, workers: int) -> Forecast:
         """What is left of the plan would take on this machine, which is timed for it."""
         found = forecast(
@@ -268,7 +277,7 @@ class Project:
             speed=bytes_per_second,
             reasons=self._room.unprepared(),
         )
-        return msgspec.structs.replace(found, notes=[*remarks(self.study), *found.notes])
+        return msgspec.structs.replace(found, notes=[*self.remarks(), *found.notes])
 
     def status(self, plan: Plan) -> Status:
         """How far the study is; also while it runs in another process."""
@@ -280,8 +289,8 @@ class Project:
             reasons=self._room.unprepared(),
         )
 
-    def _numerics(self, settings: Settings, expected_bytes: int) -> Numerics | None:
-        return numerics_for(settings, self.study.numerics, expected_bytes)
+    def _numerics(self, settings: Settings, planned_bytes: int) -> Numerics | None:
+        return numerics_for(settings, self.study.numerics, planned_bytes)
 
 
 def explain_table(

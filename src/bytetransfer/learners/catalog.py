@@ -15,7 +15,11 @@ import msgspec
 from bytetransfer.errors import MissingExtraError
 from bytetransfer.learners.learner import Learner
 from bytetransfer.learners.ngram import Ngram, NgramSettings
-from bytetransfer.learners.transformer.numerics import Numerics, resolve_numerics
+from bytetransfer.learners.transformer.numerics import (
+    Numerics,
+    resolve_numerics,
+    slower_without,
+)
 from bytetransfer.learners.transformer.settings import (
     PRESETS,
     Converged,
@@ -189,6 +193,11 @@ def numerics_for(
 ) -> Numerics | None:
     """How a run computes on this machine, by rule; None for a learner with one way of computing.
 
+    Args:
+        settings: of the run.
+        options: what the study says of it.
+        planned_bytes: bytes that all runs of its learner are expected to see in the study.
+
     Raises:
         MissingExtraError: for a transformer where torch is not installed.
     """
@@ -200,7 +209,16 @@ def numerics_for(
         device=options.device,
         precision=options.precision,
         compile=options.compile,
-        expected_bytes=planned_bytes,
+        planned_bytes=planned_bytes,
+    )
+
+
+def slower_paths(learners: Iterable[str], options: NumericsOptions) -> list[str]:
+    """Where this machine makes a transformer among the learners train slower, a sentence each."""
+    if all(name == SURFACE for name in learners):
+        return []
+    return slower_without(
+        device=options.device, precision=options.precision, compile=options.compile
     )
 
 

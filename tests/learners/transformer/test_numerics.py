@@ -6,7 +6,7 @@ import pytest
 
 from bytetransfer.errors import StudyError
 from bytetransfer.learners.transformer import numerics
-from bytetransfer.learners.transformer.settings import preset
+from bytetransfer.learners.transformer.settings import flops_per_byte, preset
 
 torch = pytest.importorskip("torch")
 
@@ -29,12 +29,33 @@ def test_a_cpu_without_bf16_computes_in_fp32(machine: SimpleNamespace) -> None:
     assert numerics.resolve_numerics(NANO, threads=1).precision == "fp32"
 
 
-def test_only_long_runs_are_compiled_and_only_with_a_compiler(machine: SimpleNamespace) -> None:
+def test_only_much_work_is_compiled_and_only_with_a_compiler(machine: SimpleNamespace) -> None:
     assert not numerics.resolve_numerics(NANO, threads=1).compiled
-    assert not numerics.resolve_numerics(NANO, threads=1, expected_bytes=10**6).compiled
-    assert numerics.resolve_numerics(NANO, threads=1, expected_bytes=10**9).compiled
+    just = int(numerics.COMPILE_FLOPS_CPU / flops_per_byte(NANO.shape))
+    for planned, pays in ((0, False), (just - 1, False), (just + 1, True)):
+        assert numerics.resolve_numerics(NANO, threads=1, planned_bytes=planned).compiled is pays
     machine.compiler = False
-    assert not numerics.resolve_numerics(NANO, threads=1, expected_bytes=10**9).compiled
+    assert not numerics.resolve_numerics(NANO, threads=1, planned_bytes=10**9).compiled
+    with pytest.raises(StudyError, match=r"no C\+\+ compiler"):
+        numerics.resolve_numerics(NANO, threads=1, compile="always")
+
+
+def test_what_slows_training_is_told(machine: SimpleNamespace) -> None:
+    def told(**options: str) -> str:
+        auto = {"device": "auto", "precision": "auto", "compile": "auto"}
+        return " ".join(numerics.slower_without(**(auto | options)))
+
+    assert told() == ""
+    machine.bf16 = machine.compiler = False
+    assert "float32" in told()
+    assert "uncompiled" in told()
+    assert told(precision="fp32", compile="never") == "", "as asked for is no surprise"
+
+
+def test_a_machine_with_nothing_computes_eagerly_in_float32(machine: SimpleNamespace) -> None:
+    machine.bf16 = machine.compiler = False
+    used = numerics.resolve_numerics(NANO, threads=1, planned_bytes=10**12)
+    assert (used.device, used.precision, used.compiled) == ("cpu", "fp32", False)
 
 
 def test_the_attention_kernel_follows_the_context(machine: SimpleNamespace) -> None:

@@ -18,11 +18,12 @@ from bytetransfer.learners.transformer.settings import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-COMPILE_FLOPS_CPU = 30e12
-"""Training work from which compiling pays on a CPU core.
+COMPILE_FLOPS_CPU = 60e12
+"""Training work of all runs of one shape from which compiling it pays on a CPU.
 
-Measured on one core with bf16 matrix units: compiling takes 20–45 s, and a run proceeds at about
-200 instead of 130 GFLOP/s, so it is won back after 7 to 16 TFLOP; twice that, to be sure."""
+Measured on one core with bf16 matrix units: compiling takes 20–45 s, and runs proceed at about 200
+instead of 130 GFLOP/s, so it is won back after 7 to 16 TFLOP. What is compiled is kept on disk, but
+workers that begin together each compile for themselves: this is where four of them all gain."""
 
 MATMUL_CONTEXT = 512
 """Up to this context, plain matrix products beat the fused attention kernel on a CPU."""
@@ -56,7 +57,7 @@ def resolve_numerics(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     compile: Literal["auto", "never", "always"] = "auto",
-    expected_bytes: int | None = None,
+    planned_bytes: int | None = None,
 ) -> Numerics:
     """The numerics of a run on this machine.
 
@@ -65,13 +66,14 @@ def resolve_numerics(
         threads: CPU threads it is given.
         device: "auto" takes a CUDA device if there is one.
         precision: "auto" takes bf16 where the hardware multiplies it natively.
-        compile: "auto" compiles on CUDA, and on a CPU if `expected_bytes` of training are worth
+        compile: "auto" compiles on CUDA, and on a CPU if `planned_bytes` of training are worth
             `COMPILE_FLOPS_CPU` or more; only where there is a C++ compiler.
-        expected_bytes: bytes the run will see, as planned; unknown means a short run.
+        planned_bytes: bytes that all runs of this shape are expected to see in the study; unknown
+            means few.
 
     Raises:
         MissingExtraError: torch is not installed.
-        StudyError: CUDA was asked for and is not there.
+        StudyError: CUDA or compiling was asked for and is not possible.
     """
     torch = _torch()
     cuda = bool(torch.cuda.is_available())
@@ -82,7 +84,10 @@ def resolve_numerics(
     native = _multiplies_bf16(torch, device)
     if precision == "auto":
         precision = "bf16" if native else "fp32"
-    work = (expected_bytes or 0) * flops_per_byte(settings.shape)
+    if compile == "always" and not has_compiler():
+        what = 'compile = "always", and this machine has no C++ compiler'
+        raise StudyError(what, todo='install g++ or clang++, or use compile = "auto"')
+    work = (planned_bytes or 0) * flops_per_byte(settings.shape)
     pays = device == "cuda" or work >= COMPILE_FLOPS_CPU
     compiled = compile == "always" or (compile == "auto" and pays and has_compiler())
     sdpa = device == "cuda" or settings.shape.context > MATMUL_CONTEXT
@@ -94,6 +99,30 @@ def resolve_numerics(
         threads=threads,
         micro_batch=_micro_batch(torch, settings, device),
     )
+
+
+def slower_without(
+    *,
+    device: Literal["auto", "cpu", "cuda"],
+    precision: Literal["auto", "fp32", "bf16"],
+    compile: Literal["auto", "never", "always"],
+) -> list[str]:
+    """What this machine lacks for the fast path, so that training takes another: a sentence each.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    torch = _torch()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = []
+    if precision == "auto" and not _multiplies_bf16(torch, device):
+        found.append("No bf16 on this processor: transformers are trained in float32, slower.")
+    if compile == "auto" and not has_compiler():
+        found.append(
+            "No C++ compiler on this machine: transformers are trained uncompiled, slower."
+        )
+    return found
 
 
 def has_compiler() -> bool:

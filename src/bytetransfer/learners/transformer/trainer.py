@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bytetransfer.errors import RunFailedError
 from bytetransfer.learners.transformer.model import (
     State,
+    Weights,
     fuse,
     position_tables,
     training_nats,
     unfuse,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.learners.transformer.settings import DOCUMENT, TransformerSettings
+from bytetransfer.learners.transformer.settings import DOCUMENT, Shape, TransformerSettings
 
 
 class Trainer:
@@ -135,7 +137,14 @@ class Trainer:
 def _compiled() -> Callable[..., Tensor]:
     """The training loss through torch.compile, once a process, so that runs share its code."""
     compiled: Callable[..., Tensor] = torch.compile(training_nats, dynamic=False)
-    return compiled
+
+    def nats(weights: Weights, x_BT: Tensor, y_BT: Tensor, shape: Shape, *rest: object) -> Tensor:
+        # windows of a text shorter than the context are filled up, or they would compile anew
+        missing = (0, shape.context - x_BT.shape[1])
+        x_BT, y_BT = (F.pad(tokens, missing, value=DOCUMENT) for tokens in (x_BT, y_BT))
+        return compiled(weights, x_BT, y_BT, shape, *rest)
+
+    return nats
 
 
 def _adamw(weights: dict[str, Tensor], settings: TransformerSettings) -> torch.optim.AdamW:
