@@ -7,8 +7,10 @@ Every contestant lives in processes of its own, warmed up first. Rounds are inte
 every contestant in turn trains some steps while all others wait. "2 x 1" is two processes of one
 thread at the same time, "1 x 2" one of two threads. A row shows the median over the rounds of all
 bytes per second of wall time; the "best HF" figure that ratios refer to is the better of the two
-arrangements. "cores" says how much of the two cores a contestant got: well below 2, and others
-were computing at the same time.
+arrangements. "cores" says how much of the two cores a contestant got. Where it is well below 2,
+others were computing at the same time and wall time says little; "kB/core s", bytes per second of
+processor time, holds then as well, and --per-core-second takes ratios and shares from it.
+--in-turn does all of it in one process of one thread, for a machine that is never free.
 
 Peers come with the extra [bench] (transformers, accelerate). The peak is measured in the same
 rounds: a square product of 2048 in bf16, and the products of the model at its own sizes, forward
@@ -25,206 +27,20 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
+from train_work import LIMITS, OURS, PEERS, SHAPES, Work, work_of
 
-from bytetransfer.learners.transformer.settings import (
-    Shape,
-    TransformerSettings,
-    flops_per_byte,
-)
+from bytetransfer.learners.transformer.settings import flops_per_byte
 
-SHAPES = {
-    "small": (Shape(layers=4, width=128, heads=4, feed_forward=384, context=256), 32),
-    "medium": (Shape(layers=6, width=320, heads=5, feed_forward=960, context=512), 16),
-    "tiny": (Shape(layers=2, width=96, heads=3, feed_forward=256, context=256), 4),
-}
-OURS = {
-    "ours": {"precision": "bf16", "compiled": True},
-    "ours, eager": {"precision": "bf16"},
-    "plain loop fp32": {"attention": "sdpa"},
-}
-PEERS = ("HF fp32", "HF bf16")
-LIMITS = ("square products", "the model's products")
 ARRANGEMENTS = {"2 x 1": (2, 1), "1 x 2": (1, 2)}
 MEMORY = ("MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
-Work = Callable[[float], tuple[float, float]]  # seconds to work -> amount done, seconds it took
 
 
-# ── in a contestant's process ────────────────────────────────────────────────────────────────
-
-
-def our_steps(shape: Shape, batch: int, numerics: dict[str, Any]) -> Work:
-    """Bytes, through the loop and the trainer that a worker uses."""
-    from bytetransfer.corpus.documents import Documents
-    from bytetransfer.learners.transformer.batches import Windows
-    from bytetransfer.learners.transformer.checkpoint import Pace
-    from bytetransfer.learners.transformer.loop import train
-    from bytetransfer.learners.transformer.model import initial_state
-    from bytetransfer.learners.transformer.numerics import Numerics
-    from bytetransfer.learners.transformer.schedule import Position
-    from bytetransfer.learners.transformer.trainer import Trainer
-
-    class Steps:
-        """So many steps and no evaluation."""
-
-        def __init__(self, count: int) -> None:
-            self.count = count
-
-        def rate(self, position: Position) -> float:
-            return 1e-3
-
-        def evaluated(self, position: Position, loss: float) -> Position:
-            done = position.step >= self.count
-            return msgspec.structs.replace(
-                position, evaluate_at=self.count, phase="done" if done else "constant"
-            )
-
-    settings = TransformerSettings(shape=shape, batch=batch)
-    used = Numerics(**numerics, micro_batch=batch)
-    trainer = Trainer(initial_state(shape, 0), settings=settings, numerics=used, micro_batch=batch)
-    windows = Windows(Documents.from_list([text().tobytes()]), context=shape.context, seed=0)
-
-    def steps(count: int) -> float:
-        begun = time.perf_counter()
-        train(
-            trainer,
-            windows,
-            Steps(count),
-            batch=batch,
-            evaluate=lambda: 1.0,
-            path=Path("never"),
-            request="",
-            pace=Pace(1e9),
-            tick=lambda _: None,
-        )
-        return time.perf_counter() - begun
-
-    return _by_steps(steps, batch * shape.context)
-
-
-def peer_steps(shape: Shape, batch: int, precision: str) -> Work:
-    """Bytes, through transformers.Trainer and a Llama of the same shape; start and end left out."""
-    import torch
-    import transformers
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    config = transformers.LlamaConfig(
-        vocab_size=257,
-        hidden_size=shape.width,
-        intermediate_size=shape.feed_forward,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        max_position_embeddings=shape.context,
-        hidden_act="gelu",
-        tie_word_embeddings=True,
-        use_cache=False,
-    )
-    model = transformers.LlamaForCausalLM(config)
-    tokens = torch.from_numpy(text().astype(np.int64))
-
-    class Windows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
-        def __len__(self) -> int:
-            return len(tokens) // shape.context
-
-        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-            window = tokens[index * shape.context : (index + 1) * shape.context]
-            return {"input_ids": window, "labels": window}
-
-    class Watch(transformers.TrainerCallback):
-        begun = ended = 0.0
-
-        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step == 0:
-                self.begun = time.perf_counter()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.ended = time.perf_counter()
-
-    watch = Watch()
-
-    def steps(count: int) -> float:
-        arguments = transformers.TrainingArguments(
-            output_dir="never",
-            max_steps=count,
-            per_device_train_batch_size=batch,
-            learning_rate=1e-3,
-            bf16=precision == "bf16",
-            use_cpu=True,
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
-        transformers.Trainer(
-            model=model, args=arguments, train_dataset=Windows(), callbacks=[watch]
-        ).train()
-        return watch.ended - watch.begun
-
-    return _by_steps(steps, batch * shape.context)
-
-
-def products(shape: Shape | None, batch: int) -> Work:
-    """Operations, in products alone: square ones, or forward and backward those of a model."""
-    import torch
-
-    def rows(m: int, k: int, n: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        a, b, c = (torch.randn(x, y, dtype=torch.bfloat16) for x, y in ((m, k), (k, n), (m, n)))
-        return [(a, b), (c, b.T), (a.T, c)]  # the product, and both of its gradients
-
-    if shape is None:
-        pairs = rows(2048, 2048, 2048)[:1]
-    else:
-        m, d, f = batch * shape.context, shape.width, shape.feed_forward
-        layer = [(m, d, 3 * d), (m, d, d), (m, d, 2 * f), (m, f, d)]
-        sizes = layer * shape.layers + [(m, d, 257)]
-        pairs = [pair for size in sizes for pair in rows(*size)]
-    each = sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b in pairs)
-
-    def work(count: int) -> float:
-        begun = time.perf_counter()
-        for _ in range(count):
-            for a, b in pairs:
-                torch.mm(a, b)
-        return time.perf_counter() - begun
-
-    return _by_steps(work, each)
-
-
-def _by_steps(steps: Callable[[int], float], each: float) -> Work:
-    """Work of about the seconds asked for, in whole steps of a known amount."""
-    steps(2)
-    per_step = steps(3) / 3
-
-    def work(seconds: float) -> tuple[float, float]:
-        count = max(2, round(seconds / per_step))
-        return count * each, steps(count)
-
-    return work
-
-
-def text() -> np.ndarray:
-    """Bytes with the skew of text; what they say makes no difference to speed."""
-    return np.random.default_rng(0).zipf(1.3, 2_000_000).clip(1, 200).astype(np.uint8)
-
-
-def contend(name: str, shape: Shape, batch: int, threads: int) -> None:
-    """Warm up, then for every line of input work so many seconds and answer with what was done."""
-    import torch
-
-    torch.set_num_threads(threads)
-    if name in OURS:
-        work = our_steps(shape, batch, {**OURS[name], "threads": threads})
-    elif name in PEERS:
-        work = peer_steps(shape, batch, name.split()[1])
-    else:
-        work = products(None if name == LIMITS[0] else shape, batch)
+def contend(work: Work) -> None:
+    """For every line of input work so many seconds and answer with what was done."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
@@ -232,9 +48,6 @@ def contend(name: str, shape: Shape, batch: int, threads: int) -> None:
         amount, took = work(float(line))
         sys.stdout.write(json.dumps([amount, took, time.process_time() - before]) + "\n")
         sys.stdout.flush()
-
-
-# ── in the process that compares ─────────────────────────────────────────────────────────────
 
 
 class Contestant:
@@ -257,9 +70,12 @@ class Contestant:
             )
             for _ in range(count)
         ]
+        self.rounds: list[tuple[float, float, float]] = []
+
+    def wait(self) -> None:
+        """Until it has warmed up."""
         for process in self.processes:
             self._read(process)
-        self.rounds: list[tuple[float, float]] = []
 
     def work(self, seconds: float) -> None:
         """One round: what all its processes did a second, and the cores they had."""
@@ -267,23 +83,27 @@ class Contestant:
             assert process.stdin is not None
             process.stdin.write(f"{seconds}\n")
             process.stdin.flush()
-        answers = [json.loads(self._read(process)) for process in self.processes]
+        self._add([json.loads(self._read(process)) for process in self.processes])
+
+    def _add(self, answers: list[tuple[float, float, float]]) -> None:
         rate = sum(amount / took for amount, took, _ in answers)
-        cores = sum(cpu for *_, cpu in answers) / max(took for _, took, _ in answers)
-        self.rounds.append((rate, cores))
+        core_seconds = sum(cpu for *_, cpu in answers)
+        cores = core_seconds / max(took for _, took, _ in answers)
+        self.rounds.append((rate, sum(amount for amount, *_ in answers) / core_seconds, cores))
 
     def close(self) -> None:
         for process in self.processes:
             process.communicate()
 
     def row(self) -> dict[str, Any]:
-        rates, cores = zip(*self.rounds, strict=True)
+        rates, per_core_second, cores = zip(*self.rounds, strict=True)
         return {
             "name": self.name,
             "processes_x_threads": self.arrangement,
             "rate": statistics.median(rates),
             "lowest": min(rates),
             "highest": max(rates),
+            "rate_per_core_second": statistics.median(per_core_second),
             "cores": statistics.median(cores),
         }
 
@@ -295,11 +115,32 @@ class Contestant:
         raise SystemExit(f"{self.name} ended without an answer; its messages are above")
 
 
-def compare(shape: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """All contestants on one shape."""
+class InTurn(Contestant):
+    """A contestant in this process, on one thread."""
+
+    def __init__(self, name: str, shape: str) -> None:
+        self.name, self.arrangement, self.processes = name, "1 x 1", []
+        self.does = work_of(name, *SHAPES[shape], threads=1)
+        self.rounds = []
+
+    def work(self, seconds: float) -> None:
+        before = time.process_time()
+        self._add([(*self.does(seconds), time.process_time() - before)])
+
+
+def contestants_for(shape: str, *, in_turn: bool) -> list[Contestant]:
+    if in_turn:
+        return [InTurn(name, shape) for name in (*OURS, *LIMITS, *PEERS)]
     entries = [(name, "2 x 1") for name in (*OURS, *LIMITS)]
     entries += [(name, arrangement) for name in PEERS for arrangement in ARRANGEMENTS]
-    contestants = [Contestant(name, shape, arrangement) for name, arrangement in entries]
+    return [Contestant(name, shape, arrangement) for name, arrangement in entries]
+
+
+def compare(shape: str, rounds: int, seconds: float, by: str, *, in_turn: bool) -> dict[str, Any]:
+    """All contestants on one shape, ratios and shares taken from the rate `by`."""
+    contestants = contestants_for(shape, in_turn=in_turn)
+    for contestant in contestants:
+        contestant.wait()
     for _ in range(rounds):
         for contestant in contestants:
             contestant.work(seconds)
@@ -308,35 +149,40 @@ def compare(shape: str, rounds: int, seconds: float) -> dict[str, Any]:
     rows = [contestant.row() for contestant in contestants]
     limits = {row["name"]: row for row in rows if row["name"] in LIMITS}
     rows = [row for row in rows if row["name"] not in LIMITS]
-    best = {n: max(row["rate"] for row in rows if row["name"] == n) for n in PEERS}
+    best = {n: max(row[by] for row in rows if row["name"] == n) for n in PEERS}
     flops = flops_per_byte(SHAPES[shape][0])
     for row in rows:
-        row |= {f"x {name}": row["rate"] / best[name] for name in PEERS}
-        row |= {f"share of {n}": row["rate"] * flops / limits[n]["rate"] for n in LIMITS}
+        row |= {f"x {name}": row[by] / best[name] for name in PEERS}
+        row |= {f"share of {n}": row[by] * flops / limits[n][by] for n in LIMITS}
     return {
         "shape": shape,
         "batch": SHAPES[shape][1],
         **msgspec.structs.asdict(SHAPES[shape][0]),
         "flops_per_byte": flops,
+        "compared_by": by,
         "limits_flops_per_s": limits,
         "rows": rows,
     }
 
 
 def show(table: dict[str, Any]) -> None:
+    by = table["compared_by"]
     print(
         f"{table['shape']}: {table['layers']} layers x width {table['width']}, context "
         f"{table['context']}, batch {table['batch']}; "
-        + ", ".join(f"{n} {r['rate'] / 1e9:,.0f}" for n, r in table["limits_flops_per_s"].items())
-        + " GFLOP/s"
+        + ", ".join(f"{n} {r[by] / 1e9:,.0f}" for n, r in table["limits_flops_per_s"].items())
+        + f" GFLOP/s ({by}, as all ratios)"
     )
-    head = ("", "run as", "kB/s", "lowest", "highest", "x HF fp32", "x HF bf16", "share of square")
-    print("{:18}{:>8}{:>8}{:>8}{:>9}{:>11}{:>11}{:>17}{:>9}{:>7}".format(*head, "of own", "cores"))
+    head = ("", "run as", "kB/s", "lowest", "highest", "kB/core s", "x HF fp32", "x HF bf16")
+    form = "{:18}{:>7}{:>8}{:>8}{:>9}{:>11}{:>11}{:>11}{:>11}{:>8}{:>7}"
+    print(form.format(*head, "of square", "of own", "cores"))
     for row in table["rows"]:
-        rates = "".join(f"{row[k] / 1e3:8,.1f}" for k in ("rate", "lowest", "highest"))
-        shares = [row[f"x {n}"] for n in PEERS] + [row[f"share of {n}"] for n in LIMITS]
-        ratios = "{:12.2f}{:11.2f}{:17.3f}{:9.3f}".format(*shares)
-        print(f"{row['name']:18}{row['processes_x_threads']:>8}{rates}{ratios}{row['cores']:7.2f}")
+        keys = ("rate", "lowest", "highest", "rate_per_core_second")
+        rates = [f"{row[key] / 1e3:,.1f}" for key in keys]
+        ratios = [f"{row[f'x {n}']:.2f}" for n in PEERS]
+        shares = [f"{row[f'share of {n}']:.3f}" for n in LIMITS]
+        first = (row["name"], row["processes_x_threads"])
+        print(form.format(*first, *rates, *ratios, *shares, f"{row['cores']:.2f}"))
     print(flush=True)
 
 
@@ -360,18 +206,23 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["small"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of work a round")
+    parser.add_argument("--per-core-second", action="store_true", help="compare by processor time")
+    parser.add_argument("--in-turn", action="store_true", help="in one process of one thread")
     parser.add_argument("--json", type=Path, help="file to write the tables to")
     parser.add_argument("--contend", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contend:
-        contend(arguments.contend, *SHAPES[arguments.shapes[0]], arguments.threads)
+        contend(work_of(arguments.contend, *SHAPES[arguments.shapes[0]], arguments.threads))
         return
+    in_turn = arguments.in_turn
+    by = "rate_per_core_second" if arguments.per_core_second or in_turn else "rate"
     found = {"machine": machine(), "tables": []}
     print(found["machine"])
     for shape in arguments.shapes:
-        found["tables"].append(compare(shape, arguments.rounds, arguments.seconds))
-        show(found["tables"][-1])
+        table = compare(shape, arguments.rounds, arguments.seconds, by, in_turn=in_turn)
+        found["tables"].append(table)
+        show(table)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
 

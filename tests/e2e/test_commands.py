@@ -315,3 +315,17 @@ def test_json_is_all_there_is_on_standard_output(finished_place: Any, command: s
     result = ok(finished_place.call(command, "study.toml", "--json"))
     json.loads(result.stdout)
     assert result.stderr == ""
+
+
+def test_what_slows_training_on_this_machine_is_said_once(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numerics = pytest.importorskip("bytetransfer.learners.transformer.numerics")
+    pytest.importorskip("torch")
+    monkeypatch.setattr(numerics, "_multiplies_bf16", lambda *_: False)
+    monkeypatch.setattr(numerics, "has_compiler", lambda: False)
+    (place.folder / "fi.txt").unlink()  # so that it ends before anything is trained
+    assert "slower" not in place.call("run", "study.toml").stderr
+    place.change('["ngram"]', '["ngram", "transformer/nano"]')
+    told = place.call("run", "study.toml").stderr
+    assert (told.count("float32"), told.count("C++")) == (1, 1)

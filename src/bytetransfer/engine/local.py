@@ -98,11 +98,10 @@ class _Worker:
         self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
-        # threads of the numerical libraries are fixed before they are loaded
-        threads = {
-            name: str(self._threads)
-            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        }
+        # threads of the numerical libraries are fixed before they are loaded; so many processes
+        # compile, or every worker would start one for each core, that each load torch
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        threads = {name: str(self._threads) for name in (*names, "TORCHINDUCTOR_COMPILE_THREADS")}
         # large blocks are kept for the next step instead of going back to the system each time:
         # a few per cent of a training step, the same results
         memory = {

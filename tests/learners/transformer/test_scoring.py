@@ -1,5 +1,7 @@
 """Scoring documents one by one."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from bytetransfer.corpus.documents import Documents  # noqa: E402
-from bytetransfer.learners.transformer import model  # noqa: E402
+from bytetransfer.learners.transformer import model, scoring  # noqa: E402
 from bytetransfer.learners.transformer.numerics import Numerics  # noqa: E402
 from bytetransfer.learners.transformer.scoring import cut, document_nats  # noqa: E402
 from bytetransfer.learners.transformer.settings import Shape  # noqa: E402
@@ -65,6 +67,28 @@ def test_no_document_sees_another() -> None:
     order = random.permutation(len(texts))
     np.testing.assert_allclose(score(*[texts[i] for i in order]), together[order], rtol=1e-5)
     assert (score(*texts) == together).all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
+def test_filling_windows_up_for_one_graph_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    counter = CompileCounter()  # runs the graph as it is, and counts
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counter))
+    monkeypatch.setitem(scoring.SYMBOLS_PER_BATCH, "cpu", 64)  # several batches, the last not full
+    scoring._compiled.cache_clear()
+    random = np.random.default_rng(0)
+    texts = [
+        random.integers(0, 256, n, np.uint8).tobytes()
+        for n in (3, 40, 0, 8, 9, 16, 17, 1, 90, 15, 12)
+    ]
+    for some in (texts, texts[:2], texts[:1]):
+        documents = Documents.from_list(some)
+        for weights in (WEIGHTS, {n: w.clone().requires_grad_() for n, w in WEIGHTS.items()}):
+            found = document_nats(weights, documents, SHAPE, Numerics(compiled=True))
+            np.testing.assert_allclose(found, score(*some), rtol=1e-5)
+    scoring._compiled.cache_clear()
+    assert counter.frame_count == 1
 
 
 def test_no_documents_no_nats() -> None:
