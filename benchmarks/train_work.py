@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,8 @@ OURS = {
 }
 PEERS = ("HF fp32", "HF bf16")
 LIMITS = ("square products", "the model's products")
-Work = Callable[[float], tuple[float, float]]  # seconds to work -> amount done, seconds it took
+Seconds = tuple[float, float]  # of wall time and of processor time
+Work = Callable[[float], tuple[float, float, float]]  # seconds to work -> amount done, Seconds
 
 
 def our_steps(shape: Shape, batch: int, numerics: dict[str, Any]) -> Work:
@@ -58,20 +60,20 @@ def our_steps(shape: Shape, batch: int, numerics: dict[str, Any]) -> Work:
     trainer = Trainer(initial_state(shape, 0), settings=settings, numerics=used, micro_batch=batch)
     windows = Windows(Documents.from_list([text().tobytes()]), context=shape.context, seed=0)
 
-    def steps(count: int) -> float:
-        begun = time.perf_counter()
+    def steps(count: int) -> Seconds:
+        begun = now()
         train(
             trainer,
             windows,
             Steps(count),
             batch=batch,
             evaluate=lambda: 1.0,
-            path=Path("never"),
+            path=Path("no-checkpoint-is-ever-written"),
             request="",
             pace=Pace(1e9),
             tick=lambda _: None,
         )
-        return time.perf_counter() - begun
+        return since(begun)
 
     return _by_steps(steps, batch * shape.context)
 
@@ -106,20 +108,20 @@ def peer_steps(shape: Shape, batch: int, precision: str) -> Work:
             return {"input_ids": window, "labels": window}
 
     class Watch(transformers.TrainerCallback):
-        begun = ended = 0.0
+        begun = took = (0.0, 0.0)
 
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if state.global_step == 0:
-                self.begun = time.perf_counter()
+                self.begun = now()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.ended = time.perf_counter()
+            self.took = since(self.begun)
 
     watch = Watch()
 
-    def steps(count: int) -> float:
+    def steps(count: int) -> Seconds:
         arguments = transformers.TrainingArguments(
-            output_dir="never",
+            output_dir=tempfile.gettempdir(),
             max_steps=count,
             per_device_train_batch_size=batch,
             learning_rate=1e-3,
@@ -131,10 +133,12 @@ def peer_steps(shape: Shape, batch: int, precision: str) -> Work:
             disable_tqdm=True,
             dataloader_pin_memory=False,
         )
-        transformers.Trainer(
+        trainer = transformers.Trainer(
             model=model, args=arguments, train_dataset=Windows(), callbacks=[watch]
-        ).train()
-        return watch.ended - watch.begun
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        trainer.train()
+        return watch.took
 
     return _by_steps(steps, batch * shape.context)
 
@@ -156,26 +160,33 @@ def products(shape: Shape | None, batch: int) -> Work:
         pairs = [pair for size in sizes for pair in rows(*size)]
     each = sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b in pairs)
 
-    def work(count: int) -> float:
-        begun = time.perf_counter()
+    def work(count: int) -> Seconds:
+        begun = now()
         for _ in range(count):
             for a, b in pairs:
                 torch.mm(a, b)
-        return time.perf_counter() - begun
+        return since(begun)
 
     return _by_steps(work, each)
 
 
-def _by_steps(steps: Callable[[int], float], each: float) -> Work:
+def now() -> Seconds:
+    return time.perf_counter(), time.process_time()
+
+
+def since(begun: Seconds) -> Seconds:
+    wall, processor = now()
+    return wall - begun[0], processor - begun[1]
+
+
+def _by_steps(steps: Callable[[int], Seconds], each: float) -> Work:
     """Work of about the seconds asked for, in whole steps of a known amount."""
     steps(2)
-    begun = time.process_time()
-    steps(3)
-    per_step = (time.process_time() - begun) / 3 / torch_threads()
+    per_step = steps(3)[1] / 3 / torch_threads()
 
-    def work(seconds: float) -> tuple[float, float]:
+    def work(seconds: float) -> tuple[float, float, float]:
         count = max(2, round(seconds / per_step))
-        return count * each, steps(count)
+        return (count * each, *steps(count))
 
     return work
 

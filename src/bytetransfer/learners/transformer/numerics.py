@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 COMPILE_FLOPS_CPU = 60e12
 """Training work of all runs of one shape from which compiling it pays on a CPU.
 
-Measured on one core with bf16 matrix units: compiling takes 20–45 s, and runs proceed at about 200
-instead of 130 GFLOP/s, so it is won back after 7 to 16 TFLOP. What is compiled is kept on disk, but
-workers that begin together each compile for themselves: this is where four of them all gain."""
+Measured on one core with bf16 matrix units, in processor time (docs/performance.md): compiling
+takes 42 s at the smallest preset and more with more layers, and training proceeds at 150 instead of
+95 GFLOP/s, so it is won back after 11 to 16 TFLOP. What is compiled is kept on disk, but workers
+that begin together each compile for themselves: this is where four of them all gain."""
 
 MATMUL_CONTEXT = 512
 """Up to this context, plain matrix products beat the fused attention kernel on a CPU."""
