@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from bytetransfer.learners.transformer.checkpoint import Pace  # noqa: E402
 from bytetransfer.learners.transformer.loop import train  # noqa: E402
+from bytetransfer.learners.transformer.ranks import ALONE  # noqa: E402
 from bytetransfer.learners.transformer.schedule import ConvergedSchedule  # noqa: E402
 from bytetransfer.learners.transformer.settings import Converged  # noqa: E402
 
@@ -17,6 +18,7 @@ class Counter:
     """A trainer whose only weight is the number of steps that led to it."""
 
     micro_batch = 1
+    ranks = ALONE
 
     def __init__(self) -> None:
         self.weight, self.restored = 0, []
