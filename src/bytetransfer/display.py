@@ -17,6 +17,7 @@ from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.engine.execute import State
 from bytetransfer.overview import Forecast, RunningRun, Status, running_run, unprepared_lines
 from bytetransfer.plan import Plan
+from bytetransfer.run import departures
 from bytetransfer.store import Store
 from bytetransfer.units import bits_per_byte, format_bytes, format_count, format_duration
 
@@ -209,7 +210,8 @@ class RunDisplay:
             return planned.label
         loss = bits_per_byte(result.test.nats, result.test.bytes)
         seen = format_bytes(result.training.bytes_seen)
-        return f"{planned.label}: {loss:.3f} bits per byte, {seen} seen"
+        told = "".join(f"; {words}" for words in departures(planned.run, result).values())
+        return f"{planned.label}: {loss:.3f} bits per byte, {seen} seen{told}"
 
     def _running(self, key: str) -> str:
         run = running_run(self._plan, self._store, key, now=time.time())
