@@ -108,7 +108,9 @@ def test_what_went_otherwise_than_asked_for_is_in_the_result_and_said(make):
     )
     assert departures(run, result) == {
         "less memory at a time": "memory ran out: 4 instead of 16 sequences at a time, same batch",
-        "retried at half the rate": "not finite at step 41, learning rate 0.001: half of it from step 30 on",
+        "retried at half the rate": (
+            "not finite at step 41, learning rate 0.001: half of it from step 30 on"
+        ),
         "several processes": "steps shared by 2 then 8 processes",
     }
     assert msgspec.json.decode(canonical_json(result), type=Result) == result
