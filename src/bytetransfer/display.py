@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -42,6 +43,15 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     _print_whole(table, console)
     for note in forecast.notes:
         console.print(Text(note), soft_wrap=True)
+
+
+def print_keys(keys: Mapping[str, str], root: Path, console: Console) -> None:
+    """Keys of requested runs, parents first, and the command that does one."""
+    for key, label in keys.items():
+        console.print(Text(f"{key}  {label}"), soft_wrap=True)
+    if keys:
+        command = f"python -m bytetransfer.engine.worker {root} KEY"
+        console.print(Text(f"one of them, those above it done: {command}"), soft_wrap=True)
 
 
 def print_status(status: Status, console: Console) -> None:

@@ -1,8 +1,6 @@
 """A worker's command with a key, by itself and started by torchrun."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,8 @@ torch = pytest.importorskip("torch")
 from bytetransfer.corpus.corpus import Splits  # noqa: E402
 from bytetransfer.corpus.synthetic import NonsenseSettings  # noqa: E402
 from bytetransfer.engine.corpora import CorpusRoom  # noqa: E402
+from bytetransfer.engine.engine import Outcome  # noqa: E402
+from bytetransfer.engine.local import engine_for  # noqa: E402
 from bytetransfer.engine.worker import execute, main_of_one  # noqa: E402
 from bytetransfer.learners.catalog import TransformerOptions  # noqa: E402
 from bytetransfer.learners.transformer.ranks import Ranks  # noqa: E402
@@ -51,19 +51,14 @@ def runs(make, store):
     return found
 
 
-def torchrun(store: Store, key: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", "bytetransfer.engine.worker", str(store.root), key],
-        capture_output=True, text=True, timeout=200, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def test_two_processes_of_torchrun_do_one_run_together(make, runs, store, tmp_path: Path) -> None:
+def test_two_processes_of_torchrun_do_one_run_together(runs, store, tmp_path: Path) -> None:
     run = runs["transformer/nano"]
-    done = torchrun(store, run.key)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["done"], "one of them answers"
+    engine = engine_for([run], store.root, workers=1, threads=1, ranks=2)
+    try:
+        engine.submit(run.key)
+        assert engine.poll(200) == [Outcome(run.key, None)]
+    finally:
+        engine.close()
     together = store.result(run.key)
     assert together is not None
     assert together.training.ranks == [2]

@@ -1,12 +1,13 @@
 """The one place where store, corpus and learner meet: `python -m bytetransfer.engine.worker ROOT`.
 
 Reads keys of requested runs from standard input, one a line, and answers each with a line: `done`,
-`failed` and the reason, or `refused` and what the user has to put right. It stays alive over many
+`failed` and the reason, `refused` and what the user has to put right, or (processes that share a
+run and ran out of memory) `again`. It stays alive over many
 runs, so that imports and loaded parents are paid for once, and stops when its input ends, even in
 the middle of a run.
 
-With a key as second argument it does that run alone and ends with code 0, 1 or 2. Started so by
-torchrun, its processes share the run:
+With a key as second argument it does that run alone and ends with code 0, 1 or 2; with --attached
+as third, it stops when its input ends. Started so by torchrun, its processes share the run:
 
     torchrun --nproc-per-node 8 -m bytetransfer.engine.worker ROOT KEY
 """
@@ -34,7 +35,7 @@ import numpy as np
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.splits import count_characters
-from bytetransfer.errors import StoreError, UserError
+from bytetransfer.errors import LessMemoryError, StoreError, UserError
 from bytetransfer.learners.catalog import make_learner
 from bytetransfer.learners.learner import Fitted, Learner, Progress, Task, Training
 from bytetransfer.learners.ngram import NgramSettings
@@ -242,6 +243,9 @@ def _attempt(store: Store, key: str, parents: Callable[[str], Any], ranks: Ranks
     except UserError as error:
         _leave_word(store, key, str(error), before)
         return f"refused {error}"
+    except LessMemoryError as error:
+        _leave_word(store, key, str(error), before)
+        return f"again {error}"
     except Exception as error:
         _leave_word(store, key, traceback.format_exc(), before)
         return f"failed {type(error).__name__}: {error}"
@@ -280,17 +284,20 @@ def _lines_until_orphaned() -> Any:
     """
     lines: queue.Queue[str] = queue.Queue()
 
-    def read() -> None:
-        for line in sys.stdin:
-            lines.put(line.strip())
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=_end_with_input, args=(lines.put,), daemon=True).start()
     while True:
         yield lines.get()
 
 
+def _end_with_input(take: Callable[[str], None] = lambda line: None) -> None:
+    for line in sys.stdin:
+        take(line.strip())
+    os._exit(0)
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 2:
+        if sys.argv[3:] == ["--attached"]:  # its parent holds the other end of standard input
+            threading.Thread(target=_end_with_input, daemon=True).start()
         sys.exit(main_of_one(Path(sys.argv[1]), sys.argv[2]))
     main(Path(sys.argv[1]))

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from bytetransfer.corpus.documents import Documents
+from bytetransfer.errors import LessMemoryError
 from bytetransfer.learners.learner import Task
 from bytetransfer.learners.transformer import learner, model, trainer
 from bytetransfer.learners.transformer.learner import Transformer
@@ -132,6 +133,21 @@ def fit(
     }
 
 
+def fit_short_of_memory(folder: Path, ranks: Ranks) -> dict[str, Any]:
+    """Sharded ranks cannot try a step again: they end, and begin anew with less at a time."""
+
+    def too_large(_: Any, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    whole, model.training_nats = model.training_nats, too_large
+    try:
+        fit(folder, ranks, sharded=True)
+    except LessMemoryError as error:
+        told = str(error)
+    model.training_nats = whole
+    return {"told": told, **fit(folder, ranks, sharded=True)}
+
+
 def main(scenario: str, folder: Path) -> None:
     torch.set_num_threads(1)
     with joined() as ranks:
@@ -143,6 +159,7 @@ def main(scenario: str, folder: Path) -> None:
             "short": steps_short_of_memory(ranks),
             "fit": fit(folder / "together", ranks),
             "resumed": fit(folder / "begun-alone", ranks, sharded=True),
+            "lowered": fit_short_of_memory(folder / "lowered", ranks),
         }
         (folder / f"{scenario}-{ranks.number}.json").write_text(json.dumps(found))
 

@@ -178,6 +178,17 @@ def test_begun_alone_it_ends_on_two_sharded_ranks(
         assert len(rank["resumed"]["rows"]) < len(rank["fit"]["rows"])
 
 
+def test_sharded_ranks_short_of_memory_begin_anew_with_less_at_a_time(
+    alone: dict[str, Any], together: list[dict[str, Any]]
+) -> None:
+    for rank in together:
+        assert rank["lowered"]["told"].endswith("started again it takes 2 sequences at a time")
+        chosen = rank["lowered"]["training"]["chosen"]
+        assert chosen.pop("micro_batch") == 2
+        same(rank["lowered"], alone["fit"], ranks=[2])
+        assert max(len(rows) for rows in rank["lowered"]["rows"]) == 2
+
+
 def test_killed_on_two_ranks_it_ends_alone(alone: dict[str, Any], folder: Path) -> None:
     found = DO["fit"](folder / "killed")
     same(found, alone["fit"], ranks=[1, 2])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.disk import write_atomic
-from bytetransfer.errors import CorpusError, StoreError, StudyError
+from bytetransfer.errors import CorpusError, LessMemoryError, StoreError, StudyError
 from bytetransfer.identity import digest
 from bytetransfer.learners.learner import Fitted, Progress, Task, Training, Watch
 from bytetransfer.learners.transformer import model
@@ -40,7 +40,7 @@ from bytetransfer.learners.transformer.schedule import (
 )
 from bytetransfer.learners.transformer.scoring import document_nats
 from bytetransfer.learners.transformer.settings import Paper, TransformerSettings
-from bytetransfer.learners.transformer.trainer import Trainer
+from bytetransfer.learners.transformer.trainer import Trainer, is_lack_of_memory
 from bytetransfer.units import bits_per_byte
 
 STATE_FILE = "model.safetensors"
@@ -298,14 +298,20 @@ def _told(retry: Retry | None) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _remembered_micro_batch(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Where memory ran out and the process has to end, the next one begins with less at a time."""
-    before = trainer.micro_batch
+    """Where memory ran out and the processes have to end, the next begin with less at a time.
+
+    Raises:
+        LessMemoryError: that was so.
+    """
     try:
         yield
-    except RuntimeError:
-        if trainer.micro_batch < before:
-            write_atomic(folder / _LOWERED, str(trainer.micro_batch))
-        raise
+    except RuntimeError as error:
+        if not is_lack_of_memory(error) or trainer.micro_batch == 1:
+            raise
+        write_atomic(folder / _LOWERED, str(trainer.micro_batch))
+        raise LessMemoryError(
+            f"memory ran out; started again it takes {trainer.micro_batch} sequences at a time"
+        ) from error
 
 
 def _final(position: Position) -> float:

@@ -153,7 +153,7 @@ class Trainer:
                 return self._accumulate(x_BT, y_BT, scale)
             except RuntimeError as error:
                 size = min(self.micro_batch, len(x_BT))
-                if size == 1 or not _is_lack_of_memory(error):
+                if size == 1 or not is_lack_of_memory(error):
                     raise
                 self.micro_batch = -(-size // 2)
                 if not self._placed.survives_lack_of_memory:
@@ -173,7 +173,7 @@ class Trainer:
         return total
 
 
-def _is_lack_of_memory(error: RuntimeError) -> bool:
+def is_lack_of_memory(error: RuntimeError) -> bool:
     """Whether an allocation failed; on a CPU torch has no class for it."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
