@@ -219,7 +219,7 @@ def _resume(trainer: Trainer, path: Path, request: str) -> _Course:
             part, _, rest = name.partition("/")
             parts[part][rest] = tensor
         trainer.restore(parts["now"])
-        trainer.micro_batch = record.micro_batch
+        trainer.micro_batch = min(trainer.micro_batch, record.micro_batch)
         course = _Course(
             position=record.position,
             best=record.best,
