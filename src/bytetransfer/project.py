@@ -125,12 +125,10 @@ class Project:
         self._claim_results()
         busy = f"a run of the study {self.study.name!r} is at work already"
         with self.store.lock(f"study-{self.study.name}", wait=False, busy=busy):
-            runs = _runs(plan)
+            runs, threads = _runs(plan), self.study.numerics.threads
             self.store.verify_corpora(runs)
-            threads = self.study.numerics.threads
-            engine = engine_for(
-                runs, self.store.root, workers=workers, threads=threads, ranks=ranks
-            )
+            options = {"workers": workers, "threads": threads, "ranks": ranks}
+            engine = engine_for(runs, self.store.root, **options)
             try:
                 return execute_runs(runs, self.store, engine, watch=watch)
             finally:
@@ -141,7 +139,14 @@ class Project:
         return default_workers(_runs(plan), threads=self.study.numerics.threads, ranks=ranks)
 
     def request(self, plan: Plan) -> dict[str, str]:
-        """Write the requests of all runs that are not done; their labels, by key, parents first."""
+        """Write the requests of all runs that are not done; their labels, by key, parents first.
+
+        Raises:
+            StudyError: if text is not prepared.
+        """
+        if plan.unprepared:
+            todo = f"bytetransfer prepare {self.path}, then ask again"
+            raise StudyError("its text is not prepared", where=str(self.path), todo=todo)
         self.store.verify_corpora(_runs(plan))
         left = {key: one for key, one in plan.runs.items() if not self.store.is_done(key)}
         for planned in left.values():

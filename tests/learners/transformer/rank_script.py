@@ -105,7 +105,12 @@ def steps_short_of_memory(ranks: Ranks) -> dict[str, Any]:
 
 
 def fit(
-    folder: Path, ranks: Ranks = ALONE, *, sharded: bool = False, die_after: int | None = None
+    folder: Path,
+    ranks: Ranks = ALONE,
+    *,
+    sharded: bool = False,
+    checkpoint_seconds: float = 1e9,
+    die_after: int | None = None,
 ) -> dict[str, Any]:
     """A whole training, the rows each step computed here, and the scores of some documents."""
     rows: list[list[list[int]]] = []
@@ -123,7 +128,9 @@ def fit(
 
     trainer.training_nats = nats
     learner.is_sharded = lambda *_: sharded
-    made = Transformer(SETTINGS, Numerics(), ranks=ranks, checkpoint_seconds=0.0, watch_seconds=0.0)
+    made = Transformer(
+        SETTINGS, Numerics(), ranks=ranks, checkpoint_seconds=checkpoint_seconds, watch_seconds=0.0
+    )
     fitted = made.fit(TASK, start=None, folder=folder, watch=watch)
     trainer.training_nats = model.training_nats
     return {
@@ -141,7 +148,7 @@ def fit_short_of_memory(folder: Path, ranks: Ranks) -> dict[str, Any]:
 
     whole, model.training_nats = model.training_nats, too_large
     try:
-        fit(folder, ranks, sharded=True)
+        fit(folder, ranks, sharded=True, checkpoint_seconds=0.0)
     except LessMemoryError as error:
         told = str(error)
     model.training_nats = whole
@@ -152,7 +159,7 @@ def main(scenario: str, folder: Path) -> None:
     torch.set_num_threads(1)
     with joined() as ranks:
         if scenario == "killed":
-            fit(folder / "killed", ranks, die_after=20)
+            fit(folder / "killed", ranks, checkpoint_seconds=0.0, die_after=20)
         found: dict[str, Any] = {
             "steps": steps(ranks),
             "sharded": steps(ranks, sharded=True),

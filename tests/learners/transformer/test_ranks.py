@@ -77,7 +77,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.raises(Killed):
         learner.fit(DO["TASK"], start=None, folder=folder / "begun-alone", watch=watch)
     ranks = [*start("all", folder), *start("killed", folder)]
-    codes = [rank.wait(timeout=200) for rank in ranks]
+    try:
+        codes = [rank.wait(timeout=280) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     assert codes == [0, 0, -9, -9]
     return folder
 
