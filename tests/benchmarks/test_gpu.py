@@ -14,16 +14,16 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 
 def test_dry_it_goes_through_every_step_and_says_that_figures_mean_nothing(tmp_path: Path) -> None:
     file = tmp_path / "gpu.json"
-    done = run("--dry", "--processes", "1,2", "--seconds", "0.1", "--json", str(file))
+    done = run("--dry", "--processes", "2", "--seconds", "0.1", "--json", str(file))
     assert done.returncode == 0, done.stderr
     assert "figures mean nothing" in done.stdout
     found = json.loads(file.read_text())
-    assert [row["processes"] for row in found["rows"]] == [1, 1, 2]
+    assert [row["processes"] for row in found["rows"]] == [1, 2]
     assert all(row["mb_per_s"] > 0 and row["share_of_matmul"] > 0 for row in found["rows"])
     assert len(done.stdout.splitlines()) == 2 + len(found["rows"])
 

@@ -230,8 +230,8 @@ def main_of_one(root: Path, key: str) -> int:
     store = Store(root)
     with joined() as ranks:
         answer = _attempt(store, key, functools.partial(_load_state, store), ranks)
-    if ranks.is_first or answer != "done":
-        _answer(answer)
+        if ranks.is_first or answer != "done":
+            _answer(answer)  # before the others learn that this one is gone
     return {"done": 0, "refused": 2}.get(answer.partition(" ")[0], 1)
 
 
