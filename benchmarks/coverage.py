@@ -4,7 +4,8 @@ Loss curves and true D_E are those of `estimators.py`. Every run has noise of it
 default) and, if asked for, each block of test documents is harder or easier for all runs and, a
 little, for each. The truth is the loss on an endless test split. Where both are there, their
 standard deviations stand in the stated ratio and their variances add up to that of 0.5 %. A bound
-covers if the truth lies where it says; studies that a method refuses are counted and left out.
+covers if the truth lies where it says; on a plateau the truth is the smallest size, where it
+begins; studies that a method refuses are counted and left out.
 
     python benchmarks/coverage.py --studies 1000 --method monotone
 """
@@ -79,7 +80,8 @@ def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurem
     if same is not None:
         log_losses[:, -1] = log_losses[:, same]
     measurements = _study(setting, places, log_losses, generator, same)
-    return measurements, math.log(SMALLEST_BYTES) + places[-1], position
+    truth = min(places[-1], law.knee) if setting.shape == "plateau" else places[-1]
+    return measurements, math.log(SMALLEST_BYTES) + float(truth), position
 
 
 def _study(

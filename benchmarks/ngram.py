@@ -2,10 +2,13 @@
 
     python benchmarks/ngram.py                                 rates, on generated text
     python benchmarks/ngram.py --text FOLDER                   rates and losses on NAME.txt.gz
+    python benchmarks/ngram.py --scale FOLDER FOLDER           rates at 1, 10 and 100 MB of text
     python benchmarks/ngram.py --text FOLDER --json FILE
 
 It runs on one thread. Rates are medians of five repetitions; the sort alone is timed beside them,
-being the limit.
+being the limit. With `--scale`, the distinct lines of all *.txt.gz in the folders are mixed; each
+size has a process of its own, and rates are medians of three, in CPU seconds, which others on the
+same machine disturb less than the clock on the wall.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import statistics
 import time
 import tracemalloc
@@ -37,6 +41,8 @@ TARGET = "es"
 SOURCES = ("pt", "fr", "en", "fi", "ru", "zh")
 SCRATCH_BYTES = (10_000, 100_000, 1_000_000, 2_500_000, 2_760_000)
 SOURCE_BYTES = 2_500_000
+SCALE_BYTES = (1_000_000, 10_000_000, 100_000_000)
+SCALE_TEST_BYTES = 2_000_000
 
 
 def generated(size: int, seed: int) -> Documents:
@@ -79,12 +85,16 @@ def loss(learner: Ngram, state: NgramState, test: Documents) -> float:
     return bits_per_byte(float(learner.score(state, test).sum()), test.total_bytes)
 
 
-def seconds(action: Callable[[], object], repetitions: int = 5) -> float:
+def seconds(
+    action: Callable[[], object],
+    repetitions: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     taken = []
     for _ in range(repetitions):
-        begin = time.perf_counter()
+        begin = clock()
         action()
-        taken.append(time.perf_counter() - begin)
+        taken.append(clock() - begin)
     return statistics.median(taken)
 
 
@@ -105,12 +115,6 @@ def rates(name: str, train: Documents, test: Documents) -> Row:
     fit_s = seconds(lambda: fit(learner, train))
     score_s = seconds(lambda: learner.score(fitted.state, test))
     counts = fitted.state.counts
-    kept = counts.windows.nbytes + counts.multiplicities.nbytes
-    levels = sum(
-        array.nbytes
-        for level in counts.levels
-        for array in (level.keys, level.counts, level.totals, level.reserved)
-    )
     return {
         "text": name,
         "train_bytes": size,
@@ -119,9 +123,83 @@ def rates(name: str, train: Documents, test: Documents) -> Row:
         "sort_alone_mb_per_s": size / seconds(lambda: np.sort(windows)) / 1e6,
         "score_mb_per_s": test.total_bytes / score_s / 1e6,
         "peak_bytes_per_byte": peak / size,
-        "state_bytes_per_byte": (kept + levels) / size,
-        "file_bytes_per_byte": kept / size,
+        "state_bytes_per_byte": state_bytes(fitted.state) / size,
+        "file_bytes_per_byte": (counts.windows.nbytes + counts.multiplicities.nbytes) / size,
     }
+
+
+def state_bytes(state: NgramState) -> int:
+    counts = state.counts
+    arrays = [counts.windows, counts.multiplicities]
+    for level in counts.levels:
+        arrays += [level.counts, level.totals, level.reserved, level.prefix]
+    return sum(array.nbytes for array in arrays)
+
+
+def mixed_lines(folders: list[Path], seed: int = 0) -> Documents:
+    """The distinct lines of all texts in `folders`, in random order."""
+    lines: dict[bytes, None] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.txt.gz"))):
+        lines.update(dict.fromkeys(gzip.decompress(path.read_bytes()).split(b"\n")))
+    kept = list(lines)
+    order = np.random.default_rng(seed).permutation(len(kept))
+    return Documents.from_list(kept[i] for i in order.tolist())
+
+
+def scale(folders: list[Path]) -> list[Row]:
+    """Rates and memory by size of the training text, each in a process of its own."""
+    documents = mixed_lines(folders)
+    held_out = int(np.searchsorted(documents.ends, SCALE_TEST_BYTES))
+    test = documents.select(np.arange(held_out))
+    rest = documents.select(np.arange(held_out, len(documents)))
+    rows: list[Row] = []
+    for size in SCALE_BYTES:
+        if rest.total_bytes < size:
+            print(f"only {rest.total_bytes:,} bytes of distinct text: {size:,} are left out")
+            continue
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            rows.append(pool.apply(scale_row, (take(rest, size), test)))
+    return rows
+
+
+def scale_row(train: Documents, test: Documents) -> Row:
+    learner = Ngram(NgramSettings())
+    state, peak = peak_bytes(lambda: fit(learner, train).state)
+    half = len(test) // 2
+    validation = take(test.select(np.arange(half)), 100_000)
+    few = take(test.select(np.arange(half, len(test))), 100_000)
+    tuned = fit(learner, few, state, validation).state
+
+    def cpu_rate(text: Documents, action: Callable[[], object]) -> float:
+        return text.total_bytes / seconds(action, 3, time.process_time) / 1e6
+
+    score_rate = cpu_rate(test, lambda: learner.score(state, test))
+    tuned_rate = cpu_rate(test, lambda: learner.score(tuned, test))
+    fit_rate = cpu_rate(train, lambda: fit(learner, train))
+    windows = pack_windows(train.text, train.lengths, order=learner.settings.order)
+    sort_rate = cpu_rate(train, lambda: np.sort(windows))
+    return {
+        "train_bytes": train.total_bytes,
+        "fit_mb_per_s": fit_rate,
+        "sort_alone_mb_per_s": sort_rate,
+        "sort_share_of_fit": fit_rate / sort_rate,
+        "score_mb_per_s": score_rate,
+        "fine_tuned_score_mb_per_s": tuned_rate,
+        "bits_per_byte": loss(learner, state, test),
+        "peak_bytes_per_byte": peak / train.total_bytes,
+        "state_bytes_per_byte": state_bytes(state) / train.total_bytes,
+        "process_peak_gb": process_peak() / 1e9,
+    }
+
+
+def process_peak() -> float:
+    """The most memory this process has held, in bytes; nan where Linux does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return float("nan")
+    # not getrusage: its figure begins with what the parent held
+    return float(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def scratch_losses(name: str, train: Documents, test: Documents) -> list[Row]:
@@ -190,7 +268,18 @@ def main() -> None:
     parser.add_argument("--names", default="en,es", help="files the loss table is made of")
     parser.add_argument("--size", type=int, default=10_000_000, help="bytes of generated text")
     parser.add_argument("--json", type=Path, help="file to write the tables to")
+    parser.add_argument("--scale", type=Path, nargs="+", help="folders for the table by size")
     arguments = parser.parse_args()
+    if arguments.scale:
+        tables = {"scale": scale(arguments.scale)}
+        print_table(tables["scale"])
+    else:
+        tables = rates_and_losses(arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(tables, indent=1) + "\n")
+
+
+def rates_and_losses(arguments: argparse.Namespace) -> dict[str, list[Row]]:
     text, held_out = generated(arguments.size, seed=1), generated(1_000_000, seed=2)
     tables = {"rates": [rates("generated", text, held_out)]}
     print_table(tables["rates"])
@@ -208,8 +297,7 @@ def main() -> None:
         if all((arguments.text / f"{name}.txt.gz").exists() for name in (TARGET, *SOURCES)):
             tables[f"transfer_to_{TARGET}"] = transfer(arguments.text)
             print_table(tables[f"transfer_to_{TARGET}"])
-    if arguments.json:
-        arguments.json.write_text(json.dumps(tables, indent=1) + "\n")
+    return tables
 
 
 if __name__ == "__main__":

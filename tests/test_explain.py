@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -6,7 +7,8 @@ from bytetransfer.analysis.premium import Premium
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.prepare import prepare
-from bytetransfer.explain import ANALYSES, Evidence, _premiums, answered, explain
+from bytetransfer.evidence import Evidence, premiums
+from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import estimate_transfer
@@ -66,11 +68,65 @@ def test_the_analyses_that_are_asked_for_come_in_one_order():
     assert next(iter(ANALYSES)) == "consistency"
 
 
-def test_sources_that_are_made_are_not_compared_as_languages():
-    (section,) = explain(evidence(), ["consistency"])
-    shown = " ".join(cells(section)) + words(section)
-    assert "nonsense" not in shown
-    assert "cipher" not in shown
+COMPARING = ("consistency", "similarity", "commutativity")
+
+
+def compared(section):
+    """Names of languages in the charts' notes and the tables of a section."""
+    notes = (dot.note for chart in section.figures for line in chart.series for dot in line.dots)
+    return bare(" ".join([*notes, *cells(section)]))
+
+
+MORE = {
+    (source, target): 500 * (1 + i + j**2)
+    for i, source in enumerate(("en", "pt", "fi", "es", "nonsense", "cipher(en)"))
+    for j, target in enumerate(("es", "fi", "en", "pt"))
+    if source != target
+}
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_sources_that_are_made_are_compared_as_languages_nowhere(name):
+    own = {pair: float(i) for i, pair in enumerate(MORE)}
+    (section,) = explain(evidence(MORE, distances={"miles": own}), [name])
+    assert "pt" in compared(section)
+    assert "nonsense" not in compared(section)
+    assert "cipher" not in compared(section)
+    assert "Left out are" in words(section)
+    assert words(section).endswith("cipher(en), nonsense.")
+
+
+def test_a_language_without_foreign_lines_counts_once():
+    both = {
+        (source, target): 500 * (1 + i + j)
+        for i, source in enumerate(("en", "decontaminate(en)", "decontaminate(pt)", "ru"))
+        for j, target in enumerate(("es", "pt", "en", "ru"))
+        if source != target
+    }
+    found = evidence(both)
+    pairs = {(row.source, row.target) for row in found.between_languages}
+    assert {source for source, _ in pairs} == {"en", "decontaminate(pt)", "ru"}
+    assert ("decontaminate(pt)", "pt") not in pairs  # Portuguese for Portuguese
+    assert ("decontaminate(pt)", "es") in pairs
+    assert found.not_compared == ("decontaminate(en)",)
+
+
+def test_what_holds_everywhere_is_said_once():
+    """A table of losses without seeds and documents: no estimate has an interval."""
+    measurements = study(MORE, seeds=1)
+    estimates = estimate_transfer(measurements)
+    bare_table = Evidence(
+        measurements=measurements,
+        estimates=estimates,
+        names=Names(),
+        languages={name: name for name in ("en", "pt", "fi", "es")},
+    )
+    for section in explain(bare_table, ANALYSES):
+        said = [one for text in section.text for one in re.split(r"[.:;] ", bare(text))]
+        plain = [one for one in said if not re.search(r"\d", one)]
+        assert len(plain) == len(set(plain)), section.name
+        rows = [row for table in section.tables for row in table.rows]
+        assert not [cell for row in rows for cell in row if cell.detail.startswith("no interval")]
 
 
 def test_a_control_under_another_name_is_no_language_and_brackets_are_no_transform():
@@ -131,11 +187,11 @@ def corpora(path):
 
 
 def test_content_is_counted_on_the_lines_that_are_aligned(tmp_path):
-    found = _premiums(evidence(corpora=corpora(tmp_path)))
+    found = premiums(evidence(corpora=corpora(tmp_path)))
     assert set(found) == {"en", "fi", "pt"}
     assert isinstance(found["fi"], Premium)
     assert math.isclose(found["fi"].ratio, 1.5, rel_tol=0.05)
-    assert _premiums(evidence(corpora=corpora(tmp_path), reference="zh")) == {}
+    assert premiums(evidence(corpora=corpora(tmp_path), reference="zh")) == {}
 
 
 def test_distances_between_texts_are_made_once(tmp_path):

@@ -196,6 +196,11 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Write a table's estimates to a .csv, .json or .parquet file.",
 )
+@click.option(
+    "--laws",
+    type=click.Path(path_type=Path),
+    help="Write the parameters of power_law, a row a curve, to such a file.",
+)
 @JSON
 @guarded
 def estimate(
@@ -205,6 +210,7 @@ def estimate(
     extrapolate: bool,
     confidence: float | None,
     out: Path | None,
+    laws: Path | None,
     as_json: bool,
 ) -> None:
     """D_E and D_T of a study file's finished runs, or of a table of losses."""
@@ -215,9 +221,9 @@ def estimate(
     given = {"method": method, "extrapolate": extrapolate, "confidence": confidence}
     options = {name: value for name, value in given.items() if value}
     if file.suffix.lower() != ".toml":
-        estimates = _estimate_table(file, out, options)
-        written = [] if out is None else [out]
-    elif options or out:
+        estimates = _estimate_table(file, out, laws, options)
+        written = [path for path in (out, laws) if path is not None]
+    elif options or out or laws:
         raise click.UsageError(
             "--store and --json are all a study file takes; the other options are for a table of "
             "losses, such as the study's results/.../measurements.csv"
@@ -248,16 +254,26 @@ def report(study: Path, store: Path | None, as_json: bool) -> None:
     print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
 
 
-def _estimate_table(path: Path, out: Path | None, options: dict[str, Any]) -> Estimates:
+def _estimate_table(
+    path: Path, out: Path | None, laws: Path | None, options: dict[str, Any]
+) -> Estimates:
     from bytetransfer.project import estimate_file, write_table
 
-    if out is not None and out.resolve() == path.resolve():
-        raise click.UsageError("--out is the table of losses itself")
-    if options.get("extrapolate") and options.get("method") != "power_law":
-        raise click.UsageError("only power_law can extrapolate: add --method power_law")
+    for name, given in (("--out", out), ("--laws", laws)):
+        if given is not None and given.resolve() == path.resolve():
+            raise click.UsageError(f"{name} is the table of losses itself")
+    if out is not None and laws is not None and out.resolve() == laws.resolve():
+        raise click.UsageError("--out and --laws are one file")
+    if options.get("method") != "power_law":
+        if options.get("extrapolate"):
+            raise click.UsageError("only power_law can extrapolate: add --method power_law")
+        if laws is not None:
+            raise click.UsageError("only power_law has parameters: add --method power_law")
     estimates = estimate_file(path, **options)
     if out is not None:
         write_table(estimates, out)
+    if laws is not None:
+        write_table(estimates.laws, laws)
     return estimates
 
 

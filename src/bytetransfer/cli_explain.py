@@ -48,6 +48,13 @@ _NAMES = (
     type=click.FloatRange(0, min_open=True),
     help="Of a table: standard error of log D_E to assume where there is no interval.",
 )
+@click.option(
+    "--parameters",
+    multiple=True,
+    metavar="LEARNER=COUNT",
+    help="Of a table: how many parameters a learner has, for laws of the model's size; once for "
+    "each of several presets. Those of transformer/<preset> are known.",
+)
 @JSON
 @guarded
 def analyse(
@@ -102,9 +109,22 @@ def _of_table(what: str, analyses: tuple[str, ...], options: dict[str, Any]) -> 
         if not (target and found and source):
             raise click.UsageError(f"--close {pair}: write TARGET=SOURCE, for example es=pt")
         close[target] = source
+    options["parameters"] = _parameters(options.pop("parameters", ()))
     if what == "published":
         return list(explain_table(perplexities(), analyses, close=close or {"es": "pt"}, **options))
     return list(explain_table(read_measurements(Path(what)), analyses, close=close, **options))
+
+
+def _parameters(given: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for pair in given:
+        learner, _, count = pair.rpartition("=")
+        if not learner or not (count.isascii() and count.isdecimal()) or int(count) < 1:
+            raise click.UsageError(
+                f"--parameters {pair}: write LEARNER=COUNT, for example small=12000000"
+            )
+        found[learner] = int(count)
+    return found
 
 
 @click.command()

@@ -11,7 +11,7 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,26 @@ if TYPE_CHECKING:
 SCRATCH = "scratch"
 """What stands in the column `source` of a run that was trained from scratch."""
 
+_MOST_SPANS = 10
+
 Blocks = NDArray[np.float64]  # (blocks, 2): nats and bytes of each fixed block of test documents
+
+
+class Place(NamedTuple):
+    """Where a row was read.
+
+    Attributes:
+        file: the file.
+        unit: `line` or `row`.
+        number: which, counted from 1.
+    """
+
+    file: str
+    unit: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.unit} {self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +68,7 @@ class Measurement:
             unknown.
         below_surface: True if the n-gram learner does better on the same bytes; None if unknown.
         run: key of the run, empty where the row comes from elsewhere.
+        place: where the row was read, for messages; no part of what it says.
     """
 
     source: str
@@ -66,6 +86,7 @@ class Measurement:
     not_converged: bool | None = None
     below_surface: bool | None = None
     run: str = ""
+    place: Place | None = field(default=None, compare=False, repr=False)
 
     @property
     def curve(self) -> tuple[str, str, str]:
@@ -83,7 +104,7 @@ class Measurement:
         return self.nominal_bytes or self.target_bytes
 
 
-COLUMNS = tuple(f.name for f in fields(Measurement))
+COLUMNS = tuple(f.name for f in fields(Measurement) if f.compare)
 """The fields of a row, which are the columns of its table."""
 
 
@@ -174,6 +195,32 @@ def disagreement(one: Measurement, other: Measurement) -> str:
     """The columns in which two rows differ, with both values."""
     pairs = [(name, getattr(one, name), getattr(other, name)) for name in COLUMNS]
     return ", ".join(f"{name} {a!r} and {b!r}" for name, a, b in pairs if a != b)
+
+
+def name_rows(rows: Iterable[Measurement]) -> str:
+    """Where rows stand in their file, as `name_places` says it."""
+    return name_places(row.place for row in rows if row.place)
+
+
+def name_places(places: Iterable[Place]) -> str:
+    """Places without the name of their file; empty for none.
+
+    >>> name_places(Place("x.csv", "line", number) for number in (9, 4, 5, 6))
+    'lines 4–6, 9'
+    """
+    found = sorted(set(places))
+    if not found:
+        return ""
+    spans: list[list[int]] = []
+    for place in found:
+        if spans and place.number == spans[-1][1] + 1:
+            spans[-1][1] = place.number
+        else:
+            spans.append([place.number, place.number])
+    said = [f"{first}" if first == last else f"{first}–{last}" for first, last in spans]
+    more = f" and {len(said) - _MOST_SPANS} more" if len(said) > _MOST_SPANS else ""
+    unit = found[0].unit + "s" * (len(found) > 1)
+    return f"{unit} {', '.join(said[:_MOST_SPANS])}{more}"
 
 
 def _numbered(count: int) -> NDArray[np.int32]:

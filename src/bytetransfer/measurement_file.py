@@ -19,7 +19,9 @@ from bytetransfer.measurement import (
     Blocks,
     Measurement,
     Measurements,
+    Place,
     disagreement,
+    name_rows,
     parse_blocks,
 )
 from bytetransfer.measurement_row import LOSSES, REQUIRED, Row, shown
@@ -35,7 +37,7 @@ _TODO_UNITS = (
 )
 _NAMED_FOR_A_UNIT = {"bpb": "bits_per_byte", "ppl": "perplexity"}
 
-_Lines = Iterator[tuple[str, list[str]]]  # where a line stands, and its cells
+_Lines = Iterator[tuple[Place, list[str]]]  # where a line stands, and its cells
 
 
 def read_measurements(path: str | Path) -> Measurements:
@@ -92,11 +94,11 @@ def parse_measurements(
     (6000000, 2.0)
     """
     lines = _csv_lines(text.removeprefix("\ufeff"), separator, where=where)
-    place, header = next(lines, ("", []))
+    place, header = next(lines, (Place(where, "line", 1), []))
     if not header:
         raise _no_rows(where)
-    _check_separator(header, separator, where=place)
-    columns = _columns(header, where=place)
+    _check_separator(header, separator, where=str(place))
+    columns = _columns(header, where=str(place))
     known = [header.index(name) for name in columns.values()]
     picked = ((place, [cells[index] for index in known]) for place, cells in lines)
     return _measurements(columns, picked, where, blocks)
@@ -127,7 +129,7 @@ def parse_parquet(
         raise MeasurementError(what, where=where, todo="write it anew") from None
     values = [map(_text, table[name].to_pylist()) for name in columns.values()]
     lines = (
-        (f"{where}, row {number}", list(cells))
+        (Place(where, "row", number), list(cells))
         for number, cells in enumerate(zip(*values, strict=True), 1)
         if any(cells)
     )
@@ -148,20 +150,21 @@ def _csv_lines(text: str, separator: str, *, where: str) -> _Lines:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
     while True:
-        place = f"{where}, line {reader.line_num + 1}"
+        place = Place(where, "line", reader.line_num + 1)
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error as error:
-            raise MeasurementError(f"no valid CSV ({error})", where=place) from None
+            raise MeasurementError(f"no valid CSV ({error})", where=str(place)) from None
         if not any(cells):
             continue
         header = header or cells
         if len(cells) != len(header):
             what = f"cells in this line: {len(cells)}, in the header: {len(header)}"
             todo = "write one cell a column, empty where nothing is known, and text that holds the "
-            raise MeasurementError(what, where=place, todo=f"{todo}separator in double quotes")
+            todo = f"{todo}separator in double quotes"
+            raise MeasurementError(what, where=str(place), todo=todo)
         yield place, cells
 
 
@@ -237,38 +240,34 @@ def _stated(names: Iterable[str]) -> bool:
 def _measurements(
     columns: Mapping[str, str], lines: _Lines, where: str, blocks: Mapping[str, Blocks] | None
 ) -> Measurements:
-    placed = [
-        (place, Row(place, dict(zip(columns, cells, strict=True)), columns).measurement())
+    rows = [
+        Row(place, dict(zip(columns, cells, strict=True)), columns).measurement()
         for place, cells in lines
     ]
-    if not placed:
+    if not rows:
         raise _no_rows(where)
-    _check_against_each_other(placed)
-    return Measurements((row for _, row in placed), blocks)
+    _check_against_each_other(rows)
+    return Measurements(rows, blocks)
 
 
 def _no_rows(where: str) -> MeasurementError:
     return MeasurementError("no rows", where=where, todo="give a header and one row per run")
 
 
-def _check_against_each_other(placed: Sequence[tuple[str, Measurement]]) -> None:
+def _check_against_each_other(rows: Sequence[Measurement]) -> None:
     """Refuse rows that contradict each other, and curves that are of one learner only in part."""
-    runs: dict[object, tuple[str, Measurement]] = {}
-    targets: dict[str, tuple[str, Measurement]] = {}
-    for place, row in placed:
-        before, known = runs.setdefault((row.cell, row.seed), (place, row))
+    runs: dict[object, Measurement] = {}
+    targets: dict[str, Measurement] = {}
+    for row in rows:
+        known = runs.setdefault((row.cell, row.seed), row)
         if known != row:
-            what = f"contradicts {_in_file(before)}: {disagreement(known, row)}"
+            what = f"contradicts {name_rows([known])}: {disagreement(known, row)}"
             todo = "tell them apart by seed, learner or regime, or delete one of them"
-            raise MeasurementError(what, where=place, todo=todo)
-        before, known = targets.setdefault(row.target, (place, row))
+            raise MeasurementError(what, where=str(row.place), todo=todo)
+        known = targets.setdefault(row.target, row)
         for name in ("learner", "regime"):
             here, there = getattr(row, name), getattr(known, name)
             if bool(here) != bool(there):
-                what = f"{name} {here or 'empty'}, but {there or 'empty'} in {_in_file(before)}"
+                what = f"{name} {here or 'empty'}, but {there or 'empty'} in {name_rows([known])}"
                 todo = f"state the {name} in all rows of target {row.target}, or in none"
-                raise MeasurementError(what, where=place, todo=todo)
-
-
-def _in_file(place: str) -> str:
-    return place.rpartition(", ")[2]
+                raise MeasurementError(what, where=str(row.place), todo=todo)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bytetransfer.errors import MeasurementError, UserError
-from bytetransfer.measurement import SCRATCH, Measurement
+from bytetransfer.measurement import SCRATCH, Measurement, Place
 from bytetransfer.units import bits_per_byte, parse_bytes
 
 LOSSES = ("bits_per_byte", "nats_per_byte", "perplexity", "nats")
@@ -34,7 +34,7 @@ class Row:
         columns: what the file calls the column of each field.
     """
 
-    place: str
+    place: Place
     cells: Mapping[str, str]
     columns: Mapping[str, str]
 
@@ -60,7 +60,7 @@ class Row:
         if values["source"] == SCRATCH and values.get("pretrain_bytes"):
             todo = "name its source, or leave it empty"
             raise self._error("is stated for a run from scratch", "pretrain_bytes", todo)
-        return Measurement(bits_per_byte=self._loss(), **values)  # type: ignore[arg-type]
+        return Measurement(bits_per_byte=self._loss(), place=self.place, **values)  # type: ignore[arg-type]
 
     def _loss(self) -> float:
         """Bits per byte, which all columns that state the loss agree on."""
@@ -70,7 +70,7 @@ class Row:
             what = f"no loss: nothing stands in {' and '.join(names)}"
             if self.cells.get("nats"):
                 what = "no loss: nats are a total and need test_bytes"
-            raise MeasurementError(what, where=self.place, todo="fill it, or delete the row")
+            raise MeasurementError(what, where=str(self.place), todo="fill it, or delete the row")
         low, high = (find(losses, key=losses.__getitem__) for find in (min, max))
         if losses[high] - losses[low] > _AGREE * losses[high]:
             said = " and ".join(
@@ -78,7 +78,8 @@ class Row:
             )
             bits = " and ".join(f"{losses[name]:.8g}" for name in (low, high))
             what = f"{said} disagree: {bits} bits per byte"
-            raise MeasurementError(what, where=self.place, todo="correct one, or leave it empty")
+            todo = "correct one, or leave it empty"
+            raise MeasurementError(what, where=str(self.place), todo=todo)
         return next(iter(losses.values()))
 
     def _states(self, name: str) -> bool:

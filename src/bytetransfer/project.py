@@ -33,10 +33,11 @@ from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import default_workers, engine_for
 from bytetransfer.errors import MeasurementError, StoreError, StudyError
-from bytetransfer.explain import ANALYSES, Distances, Evidence, answered, explain, is_made
+from bytetransfer.evidence import Distances, Evidence, is_made
+from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.learners.catalog import Settings, numerics_for, parameter_counts
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurement import SCRATCH, Measurements, Place, name_places
 from bytetransfer.measurement_file import read_measurements
 from bytetransfer.overview import Forecast, Status, forecast, status, unprepared_lines
 from bytetransfer.plan import Plan, make_plan
@@ -49,6 +50,7 @@ from bytetransfer.study import Study
 from bytetransfer.study_check import remarks
 from bytetransfer.study_file import read_study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
+from bytetransfer.transfer.law_table import Laws
 from bytetransfer.transfer.methods import Method
 
 _SHOWN_REASONS = 5
@@ -193,6 +195,7 @@ class Project:
             confidence=options.level,
             replicates=options.replicates,
             seed=options.seed,
+            extrapolate=options.extrapolate,
         )
 
     def write_estimates(self, measurements: Measurements, estimates: Estimates) -> list[Path]:
@@ -201,7 +204,11 @@ class Project:
             "measurements.csv": measurements.to_csv(),
             "blocks.parquet": measurements.blocks_to_parquet(),
         }
-        files |= {f"estimates{ending}": write(estimates) for ending, write in _WRITERS.items()}
+        for ending, write in _WRITERS.items():
+            files[f"estimates{ending}"] = write(estimates)
+            (self.results / f"laws{ending}").unlink(missing_ok=True)  # of another method, before
+            if len(estimates.laws):
+                files[f"laws{ending}"] = write(estimates.laws)
         for name, content in files.items():
             write_atomic(self.results / name, content)
         return [self.results / name for name in files]
@@ -298,6 +305,7 @@ def explain_table(
     factor: float = 2.0,
     method: Method = "monotone",
     noise: float | None = None,
+    parameters: Mapping[str, int] | None = None,
 ) -> list[Section]:
     """What some of `explain.ANALYSES` say of losses alone; names of languages are their codes.
 
@@ -309,11 +317,17 @@ def explain_table(
         factor: sources within it are called alike.
         method: how the from-scratch curve is drawn.
         noise: standard error of log D_E to assume where there is no interval.
+        parameters: N by learner; presets of our own transformer are known.
 
     Raises:
-        MeasurementError: for a CSV of distances that cannot be read.
+        MeasurementError: for a CSV of distances that cannot be read, or N of a learner that the
+            table does not have.
     """
     estimates = estimate_transfer(measurements, method=method)
+    learners = dict.fromkeys(row.learner for row in measurements)
+    if unknown := sorted((parameters or {}).keys() - learners.keys()):
+        have = ", ".join(filter(None, learners)) or "none: add a column `learner`"
+        raise MeasurementError(f"no learner is called {unknown[0]!r}", todo=f"there are {have}")
     found = {name for row in estimates for name in (row.source, row.target)}
     evidence = Evidence(
         measurements=measurements,
@@ -322,6 +336,7 @@ def explain_table(
         languages={name: name for name in sorted(found) if not is_made(name)},
         distances=_distances(Path(), None if distances is None else str(distances)),
         close=close,
+        parameters=parameter_counts(learners) | dict(parameters or {}),
         factor=factor,
         method=method,
         noise=noise,
@@ -349,12 +364,14 @@ def estimate_file(path: Path, **options: Any) -> Estimates:
     if not estimates.refusals:
         what = f"no row is fine-tuned: the source of all is {SCRATCH!r}"
         raise MeasurementError(what, where=str(path), todo="add rows with a source")
-    curves = [(r, filter(None, (r.target, r.learner, r.regime))) for r in estimates.refusals]
-    reasons = dict.fromkeys(f"{', '.join(curve)}: {row.reason}" for row, curve in curves)
-    more = len(reasons) - _SHOWN_REASONS
+    reasons: dict[str, list[Place]] = {}
+    for row in estimates.refusals:
+        curve = ", ".join(filter(None, (row.target, row.learner, row.regime)))
+        reasons.setdefault(f"{curve}: {row.reason}", []).extend(row.places)
+    shown, more = list(reasons.items())[:_SHOWN_REASONS], len(reasons) - _SHOWN_REASONS
     raise MeasurementError(
         "no estimate for any target ("
-        + "; ".join(list(reasons)[:_SHOWN_REASONS])
+        + "; ".join(f"{reason}, for {name_places(places)}" for reason, places in shown)
         + (f"; and {more} more)" if more > 0 else ")"),
         where=str(path),
         todo=f"every target needs rows with the source {SCRATCH!r}, of the same learner, regime "
@@ -362,8 +379,8 @@ def estimate_file(path: Path, **options: Any) -> Estimates:
     )
 
 
-def write_table(estimates: Estimates, path: Path) -> None:
-    """Write estimates as the ending of the file says: `.csv`, `.json` or `.parquet`.
+def write_table(estimates: Estimates | Laws, path: Path) -> None:
+    """Write estimates or laws as the ending of the file says: `.csv`, `.json` or `.parquet`.
 
     Raises:
         StoreError: for another ending, or if the disk does not take it.
@@ -384,17 +401,17 @@ def failure_message(plan: Plan, state: State, store: Store) -> str:
     return "\n".join(lines)
 
 
-def _parquet(estimates: Estimates) -> bytes:
+def _parquet(table: Estimates | Laws) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(estimates.to_rows()), out)
+    pq.write_table(pa.Table.from_pylist(table.to_rows()), out)
     return out.getvalue()
 
 
-_WRITERS: dict[str, Callable[[Estimates], bytes | str]] = {
-    ".csv": Estimates.to_csv,
-    ".json": Estimates.to_json,
+_WRITERS: dict[str, Callable[[Estimates | Laws], bytes | str]] = {
+    ".csv": lambda table: table.to_csv(),
+    ".json": lambda table: table.to_json(),
     ".parquet": _parquet,
 }

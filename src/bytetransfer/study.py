@@ -62,12 +62,14 @@ class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         level: nominal coverage of intervals.
         replicates: resamples of seeds and test documents.
         seed: fixes the resampling.
+        extrapolate: whether `power_law` may be read past the largest size, by ten times at most.
     """
 
     method: Method = "monotone"
     level: float = 0.95
     replicates: int = 2000
     seed: int = 0
+    extrapolate: bool = False
 
 
 class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

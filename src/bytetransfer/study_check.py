@@ -221,6 +221,12 @@ def _check_search(study: Study, *, where: str) -> None:
 
 
 def _check_estimate(study: Study, *, where: str) -> None:
+    if study.estimate.extrapolate and study.estimate.method != "power_law":
+        raise StudyError(
+            f"the method {study.estimate.method} cannot extrapolate; only power_law can",
+            where=f"{where}, estimate.extrapolate",
+            todo='write method = "power_law", or leave extrapolate out',
+        )
     if study.estimate.seed < 0:
         raise StudyError(
             f"{study.estimate.seed} is below 0", where=f"{where}, estimate.seed", todo="write 0"

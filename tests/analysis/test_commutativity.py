@@ -37,7 +37,6 @@ def test_one_pair_by_hand(make_row):
     assert pair.transfer_bytes.low == pytest.approx(1e6 - math.hypot(3e6 * down, 2e6 * up))
     assert pair.transfer_bytes.high == pytest.approx(1e6 + math.hypot(3e6 * up, 2e6 * down))
     assert pair.content_bytes is None
-    assert found.is_descriptive
 
 
 def test_each_direction_counts_in_bytes_of_its_own_target(make_row):
@@ -161,7 +160,6 @@ def test_where_languages_give_more_than_they_take_it_is_found(make_row):
         generator = np.random.default_rng([6, study])
         found = commutativity(languages(make_row, generator, 6, shared=0.5, giving=0.3))
         assert isinstance(found.asymmetry, Asymmetry)
-        assert not found.is_descriptive
         hits += found.smallest_corrected_p <= 0.05
     assert hits >= 45
 

@@ -109,6 +109,36 @@ def test_parameters_enter_with_a_power_of_their_own():
     assert model_scaling(rows, {"l/small": 10**6}) == ()
 
 
+def test_laws_of_size_hold_the_truth_as_often_as_they_say():
+    """Four presets, D_E = 2 · D_F^.7 · N^.2 with scatter, the largest D_E only bounds."""
+    sizes = {"l/a": 10**5, "l/b": 10**6, "l/c": 10**7, "l/d": 10**8}
+    studies, held, bounds = 150, np.zeros(2), 0
+    for study in range(studies):
+        drawn = np.random.default_rng(study).standard_normal((4, 4))
+        rows = []
+        for (name, n), noises in zip(sizes.items(), drawn, strict=True):
+            for size, noise in zip(SIZES, noises, strict=True):
+                effective = 2 * size**0.7 * n**0.2 * math.exp(0.1 * noise)
+                status = "above_range" if effective > 1e6 else "inside"
+                rows.append(cell(size, min(effective, 1e6), status=status, learner=name))
+        (through,) = model_scaling(rows, sizes)
+        law = through.effective
+        bounds += law.bounds
+        held += [
+            law.slope.low <= 0.7 <= law.slope.high,
+            law.model_slope.low <= 0.2 <= law.model_slope.high,
+        ]
+    assert bounds > studies  # more than one cell of each is only a bound
+    margin = 3 * math.sqrt(0.05 * 0.95 / studies)
+    assert (abs(held / studies - 0.95) <= margin).all()
+
+
+def test_presets_of_two_learners_are_not_taken_for_one():
+    sizes = {"l/a": 10**5, "m/b": 10**6, "x": 10**5, "y": 10**6}
+    rows = [row for name, n in sizes.items() for row in power(0.6, float(n), learner=name)]
+    assert [one.learners for one in model_scaling(rows, sizes)] == [("x", "y")]
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
@@ -134,6 +164,35 @@ def test_the_offset_of_the_loss_is_what_pretraining_stands_for():
     straight = finetune_law(offset_law(0, (*SIZES, 10**8)))
     assert straight.offset_bytes.value == straight.offset_bytes.low == 0
     assert straight.held_out_error < 1e-6
+
+
+def noisy(rows, noise, seed=0):
+    drawn = np.random.default_rng(seed).standard_normal(len(rows))
+    return [
+        replace(row, bits_per_byte=row.bits_per_byte * math.exp(noise * one))
+        for row, one in zip(rows, drawn, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("zero_shot", [False, True])
+def test_an_offset_too_small_to_be_told_is_a_bound_with_its_reason(zero_shot):
+    sizes = (*SIZES, 10**8, 10**9)
+    rows = offset_law(20.0, (0, *sizes)) if zero_shot else noisy(offset_law(0, sizes), 1e-3)
+    law = finetune_law(rows)
+    assert "a hundredth of the smallest size (10 kB)" in law.offset_bound
+    assert law.offset_bytes.value <= 100 * (1 + 1e-6)
+    assert 20 < law.offset_bytes.high < 10_000
+    known = finetune_law(offset_law(20_000, (0, *sizes)))
+    assert known.offset_bound == ""
+
+
+def test_losses_that_any_offset_fits_name_none():
+    found = [finetune_law(noisy(offset_law(0, SIZES), 0.3, seed)) for seed in range(30)]
+    refused = [one.reason for one in found if isinstance(one, Unanswered)]
+    assert any("any D_0 from nothing to ten times" in reason for reason in refused)
+    for one in found:
+        if not isinstance(one, Unanswered) and one.offset_bound:
+            assert one.offset_bytes.high is not None
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,15 @@ def test_what_the_database_does_not_know_is_answered_with_a_reason():
 
 
 @installed
+def test_a_language_without_a_family_has_no_genetic_distance():
+    found = typological_distances({"nn": "nn", "da": "da", "eu": "eu"}, ["genetic"])
+    assert found.missing["genetic"] == {
+        "nn": "the database puts 'nn' in no family",
+        "eu": "the database puts 'eu' in no family",
+    }
+    assert not found.values["genetic"]
+
+
 def test_languages_that_share_no_known_feature_have_no_distance(monkeypatch):
     from bytetransfer.corpus import typology
 
@@ -97,7 +106,7 @@ def test_a_kind_there_is_not_is_refused():
 
 def test_without_the_package_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "urielplus", None)
-    with pytest.raises(MissingExtraError, match=r"bytetransfer\[typology\]"):
+    with pytest.raises(MissingExtraError, match=r"bytetransfer\[analysis\]"):
         typological_distances({"en": "en"})
 
 

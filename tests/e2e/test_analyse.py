@@ -49,6 +49,9 @@ def test_options_of_a_table_are_refused_for_a_study(finished_place: Any) -> None
         (("analyse", "none.csv"), "none.csv: no such file"),
         (("analyse", "published", "nothing"), "'nothing' is not one of"),
         (("analyse", "published", "--close", "es"), "write TARGET=SOURCE"),
+        (("analyse", "published", "--parameters", "small"), "write LEARNER=COUNT"),
+        (("analyse", "published", "--parameters", "small=1e6"), "write LEARNER=COUNT"),
+        (("analyse", "published", "--parameters", "small=9"), "no learner is called 'small'"),
         (("analyse", "published", "similarity", "--distances", "d.csv"), "d.csv"),
     ],
 )
@@ -60,6 +63,57 @@ def test_what_cannot_be_analysed_has_one_message(
     assert refused.exit_code == 2
     assert said in refused.stderr
     assert "Traceback" not in refused.output
+
+
+PRESETS = {"nano": 123_264, "micro": 672_768, "medium": 5_180_928}
+
+
+def losses_of_presets(names: dict[str, str]) -> str:
+    """Each preset on its own curve, where D_E = 2 · D_F^.7 · N^.2 whatever the learner's name."""
+    rows = ["source,target,learner,target_bytes,bits_per_byte"]
+    for preset, count in PRESETS.items():
+
+        def loss(size: float, count: int = count) -> float:
+            return float(1 + 30 * size**-0.25 * count**-0.05)
+
+        for size in (1e3, 1e4, 1e5, 1e6, 1e7):
+            rows.append(f"scratch,es,{names[preset]},{size:.0f},{loss(size)}")
+        for size in (1e3, 1e4, 1e5):
+            effective = 2 * size**0.7 * count**0.2
+            rows.append(f"en,es,{names[preset]},{size:.0f},{loss(effective)}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        ({name: f"transformer/{name}" for name in PRESETS}, ()),
+        (
+            {"nano": "A", "micro": "B", "medium": "C"},
+            ("--parameters", "A=123264", "--parameters", "B=672768", "--parameters", "C=5180928"),
+        ),
+    ],
+)
+def test_a_table_with_several_presets_has_a_law_of_their_size(
+    place: Any, names: dict[str, str], options: tuple[str, ...]
+) -> None:
+    place.write("presets.csv", losses_of_presets(names))
+    found = place.call("analyse", "presets.csv", "scaling", *options, "--json")
+    assert found.exit_code == 0, found.output
+    (section,) = json.loads(found.stdout)
+    through = [
+        row for row in section["tables"]["scaling-laws"] if row["learner"]["text"].count(",") == 2
+    ]
+    law = next(row for row in through if row["law of"]["value"] == "D_E")
+    assert law["power of D_F"]["value"] == pytest.approx(0.7, abs=0.02)
+    assert law["power of N"]["value"] == pytest.approx(0.2, abs=0.02)
+
+
+def test_without_their_sizes_presets_of_a_table_have_no_such_law(place: Any) -> None:
+    place.write("presets.csv", losses_of_presets({"nano": "A", "micro": "B", "medium": "C"}))
+    (section,) = json.loads(place.call("analyse", "presets.csv", "scaling", "--json").stdout)
+    assert all(row["power of N"]["text"] == "–" for row in section["tables"]["scaling-laws"])
+    assert "--parameters" in " ".join(section["text"])
 
 
 def test_a_study_names_its_close_sources_and_factor(place: Any) -> None:

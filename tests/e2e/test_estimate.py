@@ -187,3 +187,44 @@ def test_the_help_names_every_column_of_a_loss(place: Any) -> None:
 
     shown = place.call("estimate", "--help").stdout
     assert {*LOSSES, *REQUIRED[:2], "bytes", "test_bytes"} <= set(shown.replace(",", "").split())
+
+
+def test_refusals_name_their_lines_beside_estimates_and_alone(place: Any) -> None:
+    place.write("losses.csv", table([*ROWS, ("en", "de", 10_000, 2.5)]))
+    assert (
+        "en, de, 10 kB (line 6): there is no from-scratch run"
+        in place.call("estimate", "losses.csv").stdout
+    )
+    alone = [("en", "de", 10_000, 2.5), ("ru", "de", 10_000, 2.4), ("scratch", "de", 1_000, 3.0)]
+    place.write("none.csv", table(alone))
+    refused(place.call("estimate", "none.csv"), "1000 bytes (line 4)", "for lines 2–3")
+
+
+def test_parameters_of_power_laws_are_shown_and_written(place: Any) -> None:
+    law = [("scratch", "fi", 10**n, 1 + (1000 / 10**n) ** 0.3) for n in range(3, 8)]
+    place.write("losses.csv", table([*law, ("en", "fi", 1000, 1.5), ("ru", "fi", 1000, 1.6)]))
+    options = ("losses.csv", "--method", "power_law")
+    result = place.call("estimate", *options, "--laws", "laws.json")
+    assert result.exit_code == 0, result.output
+    assert "E + (A/D)^" in result.stdout
+    (found,) = json.loads((place.folder / "laws.json").read_text())
+    assert found["scale_bytes"] == pytest.approx(1000, rel=1e-3)
+    assert found["exponent_low"] <= 0.3 + 1e-6
+    for arguments in (("losses.csv", "--laws", "l.csv"), (*options, "--laws", "losses.csv"),
+                      (*options, "--laws", "x.csv", "--out", "x.csv")):  # fmt: skip
+        assert place.call("estimate", *arguments).exit_code == 2
+
+
+def test_marks_of_pooled_curves_and_plateaus_are_shown(place: Any) -> None:
+    rows = [
+        ("scratch", "fi", 10**n, loss) for n, loss in zip(range(3, 7), (4, 3, 3, 2), strict=True)
+    ]
+    rising = [
+        ("scratch", "de", 10**n, loss) for n, loss in zip(range(3, 6), (4, 2, 2.1), strict=True)
+    ]
+    tuned = [("en", "fi", 1_000, 3), ("en", "de", 1_000, 3)]
+    place.write("losses.csv", table([*rows, *rising, *tuned]))
+    lines = place.call("estimate", "losses.csv").stdout.splitlines()
+    assert next(line for line in lines if line.startswith("fi")).endswith("=")
+    assert next(line for line in lines if line.startswith("de")).endswith("*")
+    assert any("up to 100 kB" in line for line in lines)

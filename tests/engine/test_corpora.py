@@ -211,8 +211,9 @@ class Vowels:
         return [("en" if "e" in line else "fi", 1.0) for line in lines]
 
 
+@pytest.mark.parametrize("stated", ["en", None])
 def test_a_cleaned_corpus_keeps_its_language_and_follows_its_detector(
-    make, tmp_path, store, monkeypatch
+    make, tmp_path, store, monkeypatch, stated
 ):
     from bytetransfer.corpus import transforms
 
@@ -224,7 +225,7 @@ def test_a_cleaned_corpus_keeps_its_language_and_follows_its_detector(
     study = make.study(
         sources=("decontaminate(en)",), targets=("en",), pretrain_bytes=3_000, splits=SPLITS,
         scratch_bytes=(1_000, 3_000), finetune_bytes=(1_000,),
-        corpora={"en": CorpusSpec(text=FileSource(files=("en.txt",)), language="en")},
+        corpora={"en": CorpusSpec(text=FileSource(files=("en.txt",)), language=stated)},
     )  # fmt: skip
     place = room(study, tmp_path, store)
     found = place.prepare(lambda *_: None)

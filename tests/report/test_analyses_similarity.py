@@ -108,7 +108,7 @@ def test_where_little_is_transferred_the_section_says_that_little_can_differ():
 
 def test_too_few_languages_are_told_the_smallest_p_and_get_no_interval():
     one = section(*world(-0.5, sources="abc", targets="def"))
-    assert "smallest p that could be found is .17" in texts(one)
+    assert "smallest p that could be found is 0.17" in texts(one)
     assert "can never show a relation" in texts(one)
     assert table(one, "similarity").rows[0][4].text == "none: too few arrangements"
 
@@ -132,7 +132,7 @@ def test_what_has_no_answer_is_listed_with_its_reason():
         ["7 kB", "m", "all", "all 9 estimates are bounds"],
     ]
     missing = [[bare(cell.text) for cell in row] for row in table(one, "similarity-missing").rows]
-    assert missing == [["heard", "Arabic", "never heard"]]
+    assert missing == [["Arabic", "heard", "never heard"]]
     assert one.text[-1] == "From my table."
 
 
@@ -142,17 +142,37 @@ def test_nothing_at_all_is_said_in_words():
     assert (one.figures, one.tables) == ((), ())
 
 
-def test_the_scatter_shows_residuals_of_the_smallest_p_and_can_be_drawn():
-    one = section(*world(-0.5, sources="abc"))
-    (chart,) = one.figures
-    line, *sources = chart.series
-    assert "syntactic" in chart.title
+def test_every_effect_is_drawn_whatever_its_p():
+    rows, measures = world(-0.5)
+    later = [replace(row, nominal_bytes=9_000, finetune_bytes=9_000) for row in rows]
+    one = section([*rows, *later], measures)
+    effects, _ = one.figures
+    assert effects.x.names == ("syntactic", "geographic")
+    assert [series.name for series in effects.series] == ["6 kB", "9 kB"]
+    assert [len(series.dots) for series in effects.series] == [2, 2]
+    near, far = effects.series[0].dots
+    assert near.low > 0 > far.low
+    assert near.y == pytest.approx(100 * (table(one, "similarity").rows[0][3].value - 1))
+    assert draw(effects)
+
+
+def test_the_pairs_shown_are_those_of_the_first_measure_and_not_of_the_smallest_p():
+    rows, measures = world(-0.5, sources="abc")
+    later = [replace(row, nominal_bytes=9_000, finetune_bytes=9_000) for row in rows]
+    (_, first), (_, other) = (
+        section([*later, *rows], {name: measures[name] for name in order}).figures
+        for order in (("syntactic", "geographic"), ("geographic", "syntactic"))
+    )
+    assert "syntactic" in first.title
+    assert "geographic" in other.title
+    assert "D_F = 6 kB" in first.title
+    line, *sources = first.series
     assert [bare(series.name) for series in sources] == ["Arabic", "b", "c"]
     assert sum(len(series.dots) for series in sources) == 21
     assert line.dots[0].y > 1 > line.dots[-1].y
-    assert all(chart.y.low <= dot.y <= chart.y.high for each in chart.series for dot in each.dots)
-    assert "Arabic" in draw(chart)
-    many = section(*world(-0.5)).figures[0]
+    assert all(first.y.low <= dot.y <= first.y.high for each in first.series for dot in each.dots)
+    assert "Arabic" in draw(first)
+    many = section(*world(-0.5)).figures[1]
     assert [series.name for series in many.series] == ["", ""]
 
 

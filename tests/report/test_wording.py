@@ -16,8 +16,10 @@ from bytetransfer.report.wording import (
     bounded_bytes,
     byte_range,
     isolate,
+    remarks,
     sentence,
     shorten,
+    verdict,
     visible,
 )
 
@@ -128,3 +130,13 @@ def test_a_source_has_one_colour_in_all_charts():
 
 def test_what_is_extrapolated_is_marked():
     assert bounded_bytes(2.29e6, "extrapolated") == "~ 2.29 MB"
+
+
+def test_plateaus_pooled_curves_and_extrapolation_are_remarked_on(make_estimate):
+    assert remarks(make_estimate()) == ()
+    plateau = make_estimate(effective_bytes=10_000.0, effective_upper=100_000.0, pooled=True)
+    assert remarks(plateau) == ("curve pooled", "plateau to 100 kB")
+    assert remarks(make_estimate(upper_open=True)) == ("plateau, open above",)
+    beyond = make_estimate(status="extrapolated", effective_upper=2.0e6, not_converged=True)
+    assert remarks(beyond) == ("not converged", "extrapolated")
+    assert "by the power law beyond the sizes measured" in verdict(beyond)

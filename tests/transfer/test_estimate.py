@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements, Place, name_places
 from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
+from bytetransfer.transfer.law_table import LAW_COLUMNS
 from bytetransfer.transfer.power_law import PowerLawCurve
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -382,3 +383,91 @@ def test_a_source_that_is_not_used_is_worth_nothing_whatever_sizes_round_to():
     assert found.transfer_bytes == 0
     limits = [found.transfer_low, found.transfer_high]
     assert limits == pytest.approx([0, 0], abs=1e-3)  # of a byte
+
+
+def placed(rows, *, first=2):
+    """Rows as if they had been read from consecutive lines of a file."""
+    return [replace(r, place=Place("x.csv", "line", n)) for n, r in enumerate(rows, first)]
+
+
+def reasons(rows):
+    return [
+        (r.reason, name_places(r.places)) for r in estimate_transfer(Measurements(rows)).refusals
+    ]
+
+
+def test_a_target_without_a_curve_names_its_rows():
+    rows = placed([row("et", 1_000, 2.0, seed=seed) for seed in range(3)])
+    ((reason, lines),) = reasons(rows)
+    assert "no from-scratch run" in reason
+    assert lines == "lines 2–4"
+
+
+def test_a_curve_of_one_point_names_its_rows():
+    ((reason, lines),) = reasons(placed([row(SCRATCH, 1_000, 4.0), row("et", 1_000, 2.0)]))
+    assert "there is one: 1000 bytes (line 2)" in reason
+    assert lines == "line 3"
+
+
+@pytest.mark.parametrize("name", ["learner", "regime"])
+def test_a_curve_mixed_of_learners_or_regimes_names_the_rows(name):
+    rows = [row(SCRATCH, 1_000, 4.0, **{name: "one"}), row(SCRATCH, 10_000, 3.0, **{name: "two"}),
+            row("et", 1_000, 3.5, **{name: "one"})]  # fmt: skip
+    ((reason, lines),) = reasons(placed(rows))
+    assert "there is one: 1000 bytes (line 2)" in reason
+    assert "from scratch there is also two (line 3)" in reason
+    assert lines == "line 4"
+
+
+def test_seeds_and_test_texts_that_do_not_fit_name_their_rows():
+    rows = [row(SCRATCH, 1_000, 4.0), row(SCRATCH, 10_000, 3.0, seed=1), row("et", 1_000, 3.5)]
+    ((reason, _),) = reasons(placed(rows))
+    assert "of 10000 bytes there are the seeds 1 (line 3)" in reason
+    other = [row(SCRATCH, 1_000, 4.0, test_bytes=5), row(SCRATCH, 10_000, 3.0, test_bytes=5),
+             row("et", 1_000, 3.5, test_bytes=7)]  # fmt: skip
+    ((reason, _),) = reasons(placed(other))
+    assert "of 5 (lines 2–3) and 7 (line 4) bytes" in reason
+
+
+def test_a_row_that_cannot_be_is_named_by_its_place():
+    rows = placed(study(-1.0))
+    with pytest.raises(MeasurementError, match=r"x\.csv, line 6: a loss of -1"):
+        estimate_transfer(Measurements(rows))
+
+
+def test_where_a_row_was_read_is_no_part_of_it():
+    plain, read = study(2.5), placed(study(2.5))
+    assert plain == read
+    assert len(Measurements([*plain, *read])) == len(plain)
+    assert Measurements(read).to_csv() == Measurements(plain).to_csv()
+
+
+def plateau_study(tuned, losses):
+    scratch = [row(SCRATCH, s, loss) for s, loss in zip(SIZES, losses, strict=True)]
+    return [*scratch, row("et", 1_000, tuned)]
+
+
+def test_a_plateau_is_carried_to_its_end_and_a_pooled_curve_is_marked():
+    within = only(plateau_study(3.0, (4.0, 3.0, 3.0, 2.0)))
+    assert (within.effective_bytes, within.effective_upper) == (10_000, 100_000)
+    assert (within.upper_open, within.pooled) == (False, False)
+    at_end = only(plateau_study(3.0, (4.0, 3.5, 3.0, 3.0)))
+    assert (at_end.effective_bytes, at_end.effective_upper, at_end.upper_open) == (1e5, None, True)
+    assert only(plateau_study(3.9, (4.0, 3.0, 3.1, 2.0))).pooled
+    assert only(plateau_study(3.9, (4.0, 3.0, 3.1, 2.0)), method="linear").pooled
+    falling = only(study(3.5))
+    assert falling.effective_upper == falling.effective_bytes
+
+
+def test_power_laws_have_a_row_a_curve_and_other_methods_none():
+    rows = [*law_study(noise=0.001), row("ru", 5_000, 2.0)]
+    found = estimate_transfer(Measurements(rows), method="power_law", confidence=0.8)
+    assert {(law.target, law.level) for law in found.laws} == {("fi", 0.8)}
+    law = found.laws.rows[0]
+    assert law.irreducible_low < law.irreducible < law.irreducible_high
+    assert law.exponent == pytest.approx(0.4, abs=0.05)
+    assert json.loads(found.laws.to_json()) == found.laws.to_rows()
+    written = list(csv.DictReader(io.StringIO(found.laws.to_csv())))
+    assert tuple(written[0]) == LAW_COLUMNS
+    assert float(written[0]["scale_bytes"]) == law.scale_bytes
+    assert not len(estimate_transfer(Measurements(rows)).laws)

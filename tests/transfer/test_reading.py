@@ -11,7 +11,7 @@ from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.project import Project
 from bytetransfer.study_file import parse_study
 from bytetransfer.transfer.curve import Curve, fit_log_losses
-from bytetransfer.transfer.interval import CurveNoise, Resampling, straight_lines
+from bytetransfer.transfer.interval import CurveNoise, Resampling
 from bytetransfer.transfer.literature import LinearCurve, PublishedCurve
 from bytetransfer.transfer.methods import METHODS
 from bytetransfer.transfer.power_law import PowerLawCurve
@@ -61,9 +61,9 @@ def test_what_is_allowed_for_between_sizes():
         found[method] = noise.allowance
         np.testing.assert_allclose(noise.allowance[:: len(noise.grid) // 5], 0, atol=1e-15)
     smooth = fit_log_losses(np.log(SIZES), log_losses, noise.grid)
-    chords = straight_lines(np.log(SIZES), log_losses, noise.grid)
-    np.testing.assert_allclose(found["monotone"], 0.1 * np.abs(smooth - chords)[0])
-    np.testing.assert_allclose(found["linear"], np.abs(noise.fitted - smooth[0]))
+    chords = np.interp(noise.grid, np.log(SIZES), log_losses[0])
+    np.testing.assert_allclose(found["monotone"], 0.1 * (smooth - chords)[0])
+    np.testing.assert_allclose(found["linear"], noise.fitted - smooth[0])
     assert not found["power_law"].any()
 
 
@@ -137,3 +137,29 @@ def test_a_study_names_its_method():
     assert found.method == "linear"
     with pytest.raises(StudyError, match="'monotone', 'power_law', 'linear', 'published'"):
         parse_study(text + '[estimate]\nmethod = "spline"', where="x.toml")
+
+
+def test_a_study_may_ask_for_extrapolation_with_a_power_law_only():
+    text = """
+        name = "x"
+        sources = ["nonsense"]
+        targets = ["hierarchical"]
+        pretrain_bytes = "1kB"
+        finetune_bytes = ["1kB"]
+        scratch_bytes = ["1kB", "10kB"]
+        [estimate]
+        extrapolate = true
+        """
+    with pytest.raises(StudyError, match=r"estimate.extrapolate: the method monotone cannot"):
+        parse_study(text, where="x.toml")
+    study = parse_study(text + 'method = "power_law"', where="x.toml")
+    rows = [
+        Measurement(source=SCRATCH, target="t", target_bytes=size, bits_per_byte=1 + loss)
+        for size, loss in ((10**n, (100 / 10**n) ** 0.3) for n in range(3, 8))
+    ]
+    beyond = 1 + (100 / 5e7) ** 0.3
+    tuned = Measurement(source="s", target="t", target_bytes=1_000, bits_per_byte=beyond)
+    (found,) = Project.estimates(SimpleNamespace(study=study), Measurements([*rows, tuned])).rows
+    assert found.status == "extrapolated"
+    with pytest.raises(StudyError, match=r"estimate\.extrapolate"):
+        parse_study(text.replace("true", '"yes"'), where="x.toml")

@@ -29,9 +29,6 @@ from bytetransfer.analysis.equivalence import log_error
 from bytetransfer.analysis.premium import Premium, in_content_bytes
 from bytetransfer.transfer.estimate import TransferEstimate
 
-MINIMUM_LANGUAGES = 6
-"""With fewer languages in both roles the test that swaps roles cannot reach p = .05."""
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -100,11 +97,6 @@ class Commutativity:
     declared_noise: float | None
     level: float
 
-    @property
-    def is_descriptive(self) -> bool:
-        """Whether there are too few languages for the test that swaps roles."""
-        return len(self.languages) < MINIMUM_LANGUAGES
-
 
 class _Setting(NamedTuple):
     premiums: Mapping[str, Premium]
@@ -120,7 +112,6 @@ def commutativity(
     by_seed: Mapping[int, Iterable[TransferEstimate]] | None = None,
     noise: float | None = None,
     level: float = 0.95,
-    seed: int = 0,
 ) -> Commutativity | Unanswered:
     """Both directions of every pair of languages that stands in both roles.
 
@@ -130,7 +121,6 @@ def commutativity(
         by_seed: estimates of the same group, made from the measurements of one seed each.
         noise: declared standard error of log D_E for estimates without any interval.
         level: nominal coverage of intervals; that of the estimates' own intervals is theirs.
-        seed: fixes the random patterns of the test, where there are too many for all.
 
     Returns:
         The answer, or why there is none.
@@ -164,7 +154,7 @@ def commutativity(
         bounds=tuple(pair for pair in both if pair not in inside),
         smallest_corrected_p=min(known, default=None),
         languages=tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)})),
-        asymmetry=asymmetry([_directed(pair, noise) for pair in pairs], level=level, seed=seed),
+        asymmetry=asymmetry([_directed(pair, noise) for pair in pairs], level=level),
         reference=next((one.reference for one in setting.premiums.values()), None),
         declared_noise=noise,
         level=level,

@@ -179,7 +179,7 @@ def stacks(
     """
     chosen = set(ladder.sources.values())
     results: list[Stack | Undecided] = []
-    for group, target in _cells(measurements, chosen):
+    for group, target in measured_cells(measurements, chosen):
         names = {NO_PRETRAINING: SCRATCH, **ladder.sources}
         if target != ladder.base:
             names["target"] = target
@@ -215,7 +215,7 @@ def controlled_pairs(
         noise: standard error of log D_E to assume where there is one seed and no document.
     """
     results: list[ControlledPair | Undecided] = []
-    for group, reached in _cells(measurements, {close, *distant}):
+    for group, reached in measured_cells(measurements, {close, *distant}):
         if reached != target:
             continue
         table = source_table(
@@ -226,7 +226,7 @@ def controlled_pairs(
     return tuple(results)
 
 
-def _cells(measurements: Measurements, sources: set[str]) -> list[tuple[Group, str]]:
+def measured_cells(measurements: Measurements, sources: set[str]) -> list[tuple[Group, str]]:
     """Groups and targets any of the sources was measured in, in order."""
     return sorted(
         {

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
@@ -30,9 +31,11 @@ from bytetransfer.analysis.contrasts import Amount
 from bytetransfer.analysis.tobit import Regression, tobit
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.units import format_bytes
 
 LEAST_SIZES = 3
 _OFFSETS = 200
+_TIE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,8 @@ class FinetuneLaw:
     Attributes:
         exponent: α.
         offset_bytes: D_0; its upper limit is None where it is open.
+        offset_bound: why D_0 is only known to be at most the upper limit of `offset_bytes`; empty
+            where its value is a number.
         log_scale: log A, of bytes.
         sizes: number of sizes it was fitted to.
         held_out_error: root mean square of log loss over sizes left out one by one, or why none.
@@ -49,6 +54,7 @@ class FinetuneLaw:
 
     exponent: Amount
     offset_bytes: Amount
+    offset_bound: str
     log_scale: float
     sizes: int
     held_out_error: float | Unanswered
@@ -119,29 +125,59 @@ def finetune_law(
     fit = _fit_offset(sizes, losses)
     if isinstance(fit, Unanswered):
         return fit
-    offset, intercept, exponent, squares = fit
     degrees = len(sizes) - 3
     quantile = float(stats.t.ppf((1 + level) / 2, degrees))
-    grid = _offsets(sizes)
-    limit = squares * (1 + quantile**2 / degrees)
-    inside = [float(tried) for tried in grid if _line(sizes + tried, losses)[2] <= limit]
-    places = np.log(sizes + offset)
+    offset = _offset_amount(sizes, losses, fit, 1 + quantile**2 / degrees)
+    bound = _offset_bound(sizes, fit.offset)
+    if bound and offset.high is None:
+        return Unanswered(
+            "any D_0 from nothing to ten times the largest size fits these losses: their scatter "
+            "is too large, or the sizes too few, to name one"
+        )
+    places = np.log(sizes + fit.offset)
     columns = [np.ones_like(places), -places]
-    if offset > 0:
-        columns.append(-exponent * offset / (sizes + offset))
+    if fit.offset > 0:
+        columns.append(-fit.exponent * fit.offset / (sizes + fit.offset))
     design = np.stack(columns, axis=1)
-    spread = np.linalg.pinv(design.T @ design)[1, 1] * squares / degrees
+    spread = np.linalg.pinv(design.T @ design)[1, 1] * fit.squares / degrees
     half = quantile * math.sqrt(max(0.0, float(spread)))
     return FinetuneLaw(
-        exponent=Amount(exponent, exponent - half, exponent + half),
-        offset_bytes=Amount(
-            offset,
-            min([offset, *inside]),
-            None if grid[-1] in inside else max([offset, *inside]),
-        ),
-        log_scale=intercept / exponent,
+        exponent=Amount(fit.exponent, fit.exponent - half, fit.exponent + half),
+        offset_bytes=offset,
+        offset_bound=bound,
+        log_scale=fit.intercept / fit.exponent,
         sizes=len(sizes),
         held_out_error=_finetune_error(sizes, losses),
+    )
+
+
+class _OffsetFit(NamedTuple):
+    offset: float
+    intercept: float
+    exponent: float
+    squares: float
+
+
+def _offset_amount(sizes: Floats, losses: Floats, fit: _OffsetFit, ratio: float) -> Amount:
+    """D_0 and all of them whose sum of squares is at most so many times the least."""
+    grid = _offsets(sizes)
+    limit = fit.squares * ratio
+    inside = [float(tried) for tried in grid if _line(sizes + tried, losses)[2] <= limit]
+    high = None if grid[-1] in inside else max([fit.offset, *inside])
+    if high is not None:
+        # A number between two of the grid is no limit; the next that is refused is one.
+        high = float(grid[min(int(np.searchsorted(grid, high, side="right")), len(grid) - 1)])
+    return Amount(fit.offset, min([fit.offset, *inside]), high)
+
+
+def _offset_bound(sizes: Floats, offset: float) -> str:
+    """Why a D_0 is no number: it lies where the sizes cannot tell it from none."""
+    least = float(sizes[sizes > 0].min()) / 100
+    if offset > least * (1 + _TIE):
+        return ""
+    return (
+        f"it is no more than a hundredth of the smallest size ({format_bytes(100 * least)}), and "
+        "these sizes do not tell it from none"
     )
 
 
@@ -304,7 +340,7 @@ def _line(places: Floats, losses: Floats) -> tuple[float, float, float]:
     return float(intercept), -float(slope), float(rest @ rest)
 
 
-def _fit_offset(sizes: Floats, losses: Floats) -> tuple[float, float, float, float] | Unanswered:
+def _fit_offset(sizes: Floats, losses: Floats) -> _OffsetFit | Unanswered:
     """Offset, intercept, exponent and sum of squares: a line for every offset, the best of them."""
     grid = _offsets(sizes)
     squares = np.array([_line(sizes + offset, losses)[2] for offset in grid])
@@ -322,7 +358,7 @@ def _fit_offset(sizes: Floats, losses: Floats) -> tuple[float, float, float, flo
     intercept, exponent, least = _line(sizes + offset, losses)
     if exponent <= 0:
         return Unanswered("the loss does not fall with the size of the data")
-    return offset, intercept, exponent, least
+    return _OffsetFit(offset, intercept, exponent, least)
 
 
 def _finetune_error(sizes: Floats, losses: Floats) -> float | Unanswered:

@@ -34,6 +34,7 @@ Course = Literal["pays", "stops", "starts", "costs", "mixed"]
 """D_T > 0 at every measured D_F; at the smallest and not at the largest; the other way round; at
 none; alike at both ends and not in between."""
 
+WITHOUT_INTERVALS = "no interval: the estimates have none"
 _OPEN = 1e6  # log bytes: stands for an open limit, so that lines can be drawn to it
 
 
@@ -157,6 +158,9 @@ def model_scaling(
 ) -> tuple[ModelScaling, ...]:
     """Laws through the presets of a learner, for every source and target with two or more.
 
+    Presets of one learner have the part of their names before `/` in common; learners whose names
+    have no `/` are taken for presets of one.
+
     Args:
         estimates: all cells.
         parameters: N by learner; learners that it lacks (the n-gram learner) are left alone.
@@ -165,7 +169,7 @@ def model_scaling(
     families: dict[tuple[str, str, str, str, int], list[TransferEstimate]] = {}
     for row in estimates:
         if row.learner in parameters:
-            family = row.learner.split("/")[0]
+            family = row.learner.rpartition("/")[0]
             key = (row.target, row.source, family, row.regime, row.pretrain_bytes)
             families.setdefault(key, []).append(row)
     found = []
@@ -208,7 +212,7 @@ def crossover(
     # What starts paying is what stops costing.
     turned = -gains if starts else gains
     size = _zero(places, turned, told)
-    low, high, covers = None, None, "no interval: the estimates have none"
+    low, high, covers = None, None, WITHOUT_INTERVALS
     if limits is not None:
         lower, upper, covers = limits
         low, high = _hull(places, *((-upper, -lower) if starts else (lower, upper)))

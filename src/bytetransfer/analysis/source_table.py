@@ -255,5 +255,4 @@ def _curve_deviations(curve: CurveNoise, place: float) -> tuple[Floats, Floats, 
     deviations = curve.log_losses - curve.mean
     seeds = deviations @ at(curve.sensitivities) if curve.seeds > 1 else np.zeros(1)
     blocks = np.zeros(1) if curve.block_log_losses is None else at(curve.block_fits)
-    other = curve.refit.contrast(curve.log_sizes, curve.mean[None], curve.grid)[0]
-    return seeds, blocks, float(curve.refit.share * (at(curve.fitted) - at(other)))
+    return seeds, blocks, float(at(curve.allowance))

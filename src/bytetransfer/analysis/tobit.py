@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.transfer.curve import Floats
@@ -20,6 +20,9 @@ from bytetransfer.transfer.curve import Floats
 Sides = NDArray[np.int_]
 """0 where the outcome is a number, 1 where it is a lower bound, -1 where it is an upper one."""
 
+_STEPS, _HALVINGS = 100, 40
+_GAIN = 1e-14  # relative; less is rounding
+_MOST = 1e3  # h, in units of the scatter after least squares; a perfect fit has none
 _LEAST_SCATTER = 1e-6  # of the outcomes; a perfect fit has no likelihood
 
 
@@ -68,21 +71,17 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
         )
     start, *_ = np.linalg.lstsq(design[numbers], outcomes[numbers], rcond=None)
     rest = outcomes - design @ start
-    unit = max(float(np.sqrt(np.mean(rest[numbers] ** 2))), _LEAST_SCATTER)
-    # What is fitted is the rest after least squares, in units of its own scatter.
+    # What is fitted is the rest after least squares, in units of its own scatter; a bound on the
+    # wrong side of the line is as much off it as a number there.
+    off = np.where(numbers, rest, np.maximum(0, sides * rest))
+    unit = max(float(np.sqrt((off**2).sum() / numbers.sum())), _LEAST_SCATTER)
     rest = rest / unit
-    found = optimize.minimize(
-        _cost,
-        np.append(np.zeros(columns), 1.0),
-        (design, rest, sides),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(None, None)] * columns + [(1e-3, 1e3)],
-        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000},
+    point = (
+        _likeliest(design, rest, sides) if not numbers.all() else np.append(np.zeros(columns), 1)
     )
-    delta, inverse = found.x[:-1], float(found.x[-1])
+    delta, inverse = point[:-1], float(point[-1])
     change = np.hstack([np.eye(columns) / inverse, -delta[:, None] / inverse**2])
-    spread = change @ np.linalg.pinv(_information(found.x, design, rest, sides)) @ change.T
+    spread = change @ np.linalg.pinv(_information(point, design, rest, sides)) @ change.T
     correction = (degrees + columns) / degrees
     return Regression(
         coefficients=np.asarray(start + unit * delta / inverse, np.float64),
@@ -90,6 +89,26 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
         scatter=unit / inverse * math.sqrt(correction),
         degrees=degrees,
     )
+
+
+def _likeliest(design: Floats, outcomes: Floats, sides: Sides) -> Floats:
+    """δ and h by Newton's method with shorter steps where a whole one would not lower the cost."""
+    point = np.append(np.zeros(design.shape[1]), 1.0)
+    cost, slope = _cost(point, design, outcomes, sides)
+    for _ in range(_STEPS):
+        step = np.linalg.pinv(_information(point, design, outcomes, sides)) @ slope
+        for share in 0.5 ** np.arange(_HALVINGS):
+            trial = point - share * step
+            trial[-1] = min(max(trial[-1], 1 / _MOST), _MOST)
+            lower, steeper = _cost(trial, design, outcomes, sides)
+            if lower <= cost:
+                break
+        else:
+            break
+        gained, point, cost, slope = cost - lower, trial, lower, steeper
+        if gained <= _GAIN * max(1.0, abs(cost)):
+            break
+    return np.asarray(point, np.float64)
 
 
 def _cost(point: Floats, design: Floats, outcomes: Floats, sides: Sides) -> tuple[float, Floats]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata, resources
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bytetransfer.corpus.language_codes import three_letter_code
 from bytetransfer.errors import MeasurementError, MissingExtraError
 
 _KINDS = {
@@ -39,31 +39,8 @@ _KINDS = {
 KINDS = tuple(_KINDS)
 """What languages are compared by; `featural` is syntax, phonology and inventory together."""
 
-_TAG = re.compile(r"([a-z]{2,3})([-_][a-z0-9]{1,8})*", re.IGNORECASE)  # en, zho, pt-BR, zh_Hans
 _UNKNOWN = -1  # how the database writes that nothing is known
 _NO_VALUE = {"", "na", "nan"}
-
-_ISO_639_3 = dict(
-    re.findall(
-        r"(\w\w)-(\w\w\w)",
-        """
-aa-aar ab-abk ae-ave af-afr ak-aka am-amh an-arg ar-ara as-asm av-ava ay-aym az-aze ba-bak be-bel
-bg-bul bi-bis bm-bam bn-ben bo-bod br-bre bs-bos ca-cat ce-che ch-cha co-cos cr-cre cs-ces cu-chu
-cv-chv cy-cym da-dan de-deu dv-div dz-dzo ee-ewe el-ell en-eng eo-epo es-spa et-est eu-eus fa-fas
-ff-ful fi-fin fj-fij fo-fao fr-fra fy-fry ga-gle gd-gla gl-glg gn-grn gu-guj gv-glv ha-hau he-heb
-hi-hin ho-hmo hr-hrv ht-hat hu-hun hy-hye hz-her ia-ina id-ind ie-ile ig-ibo ii-iii ik-ipk io-ido
-is-isl it-ita iu-iku ja-jpn jv-jav ka-kat kg-kon ki-kik kj-kua kk-kaz kl-kal km-khm kn-kan ko-kor
-kr-kau ks-kas ku-kur kv-kom kw-cor ky-kir la-lat lb-ltz lg-lug li-lim ln-lin lo-lao lt-lit lu-lub
-lv-lav mg-mlg mh-mah mi-mri mk-mkd ml-mal mn-mon mr-mar ms-msa mt-mlt my-mya na-nau nb-nob nd-nde
-ne-nep ng-ndo nl-nld nn-nno no-nor nr-nbl nv-nav ny-nya oc-oci oj-oji om-orm or-ori os-oss pa-pan
-pi-pli pl-pol ps-pus pt-por qu-que rm-roh rn-run ro-ron ru-rus rw-kin sa-san sc-srd sd-snd se-sme
-sg-sag sh-hbs si-sin sk-slk sl-slv sm-smo sn-sna so-som sq-sqi sr-srp ss-ssw st-sot su-sun sv-swe
-sw-swa ta-tam te-tel tg-tgk th-tha ti-tir tk-tuk tl-tgl tn-tsn to-ton tr-tur ts-tso tt-tat tw-twi
-ty-tah ug-uig uk-ukr ur-urd uz-uzb ve-ven vi-vie vo-vol wa-wln wo-wol xh-xho yi-yid yo-yor za-zha
-zh-zho zu-zul
-""",
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +106,7 @@ def _table(file: str) -> _Table:
     try:
         import_module("urielplus")
     except ImportError:
-        raise MissingExtraError("urielplus", extra="typology") from None
+        raise MissingExtraError("urielplus", extra="analysis") from None
     shipped = resources.files("urielplus") / "database" / "original_uriel" / file
     with resources.as_file(shipped) as path, np.load(path) as read:
         places = {str(code): place for place, code in enumerate(read["langs"])}
@@ -145,15 +122,17 @@ def _features(
     found: dict[str, NDArray[np.float64]] = {}
     missing: dict[str, str] = {}
     for name, code in codes.items():
-        tag = _TAG.fullmatch(code)
-        language = tag[1].lower() if tag else ""
-        place = table.places.get(_ISO_639_3.get(language, language))
-        if not tag:
+        language = three_letter_code(code)
+        place = table.places.get(language or "")
+        if language is None:
             missing[name] = f"{code!r} is not a language code"
         elif place is None:
             missing[name] = f"the database does not know the language code {code!r}"
         elif (features := table.known[place, chosen]).max() == _UNKNOWN:
             missing[name] = f"the database has no {kind} features of {code!r}"
+        elif kind == "genetic" and not features.any():
+            # Isolates, made languages, and some (Nynorsk, Quechua) that nobody filled in.
+            missing[name] = f"the database puts {code!r} in no family"
         else:
             found[name] = features
     return found, missing

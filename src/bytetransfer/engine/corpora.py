@@ -10,6 +10,7 @@ from typing import Literal
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.division import Placed
+from bytetransfer.corpus.language_codes import named_language
 from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
@@ -116,7 +117,7 @@ class CorpusRoom:
         base = self._get(expression.argument, watch)
         folder = self._store.new_corpus_folder(origin.key)
         with _naming(str(expression)):
-            language = base.card.language
+            language = base.card.language or named_language(expression.corpus)
             transform = make_transform(
                 expression.name,
                 expression.options,

@@ -47,11 +47,13 @@ def installed_learners() -> list[str]:
 def parameter_counts(learners: Iterable[str]) -> dict[str, int]:
     """Parameters of each transformer among the learners, embeddings included.
 
-    >>> parameter_counts(["ngram", "transformer/nano"])
+    Names that are no preset of ours (another's in a table of losses) have none.
+
+    >>> parameter_counts(["ngram", "transformer/nano", "rnn/large"])
     {'transformer/nano': 123264}
     """
-    names = (name for name in learners if name != SURFACE)
-    return {name: parameters(PRESETS[name.split("/")[1]]) for name in names}
+    known = {f"transformer/{name}": parameters(preset) for name, preset in PRESETS.items()}
+    return {name: known[name] for name in learners if name in known}
 
 
 class TransformerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

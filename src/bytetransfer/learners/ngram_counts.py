@@ -36,24 +36,26 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The n-grams of one order k, sorted; level 0 is the empty one alone.
+    """The n-grams of one order k in the order of their symbols; level 0 is the empty one alone.
+
+    Their symbols are not kept: the windows have them all, and `prefix` leads from there to here.
+    Those cut off by the end of a document are among them with a count of 0.
 
     Attributes:
-        keys: packed n-grams; shape (grams,). Those cut off by the end of a document are among
-            them with a count of 0.
         counts: how often each counts as a prediction (continuation counts below the highest
             order); uint32, shape (grams,).
         discounts: taken off a count of 0, 1, 2, and 3 or more; shape (4,).
         totals: counts of all bytes after each n-gram as a context; uint32, shape (grams,), empty
             at the highest order.
         reserved: the discounts taken off those bytes together; shape (grams,), as `totals`.
+        prefix: which n-gram of order k − 1 each begins with; uint32, shape (grams,).
     """
 
-    keys: Keys
     counts: NDArray[np.uint32]
     discounts: Floats
     totals: NDArray[np.uint32]
     reserved: Floats
+    prefix: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,17 +111,19 @@ def counts_of(
     windows: Keys, multiplicities: NDArray[np.uint32], *, order: int, discount_prior: float
 ) -> Counts:
     """Build all levels from the distinct windows, which must be increasing."""
-    shorter = _shorter_grams(windows, order)
     levels: list[Level] = []
-    raw, above = multiplicities, _no_keys()
+    keys, raw, above, first = windows, multiplicities, _no_keys(), np.zeros(0, np.int64)
     for k in range(order, -1, -1):
-        keys, first = shorter[k]
-        raw = raw if k == order else np.add.reduceat(raw, first)
         counts = _prediction_counts(keys, raw, above, k)
         discounts = discounts_of(counts, discount_prior) if k else np.zeros(4)
         totals, reserved = _context_statistics(first, levels[-1]) if levels else _no_contexts()
-        levels.append(Level(keys, counts, discounts, totals, reserved))
-        above = keys
+        above, keys = keys, keys >> _SYMBOL
+        begins = begins_run(keys)
+        prefix = np.cumsum(begins, dtype=np.uint32)
+        prefix -= np.uint32(1)
+        levels.append(Level(counts, discounts, totals, reserved, prefix))
+        first = np.flatnonzero(begins)
+        keys, raw = keys[first], np.add.reduceat(raw, first, dtype=np.uint32)
     return Counts(windows, multiplicities, tuple(reversed(levels)))
 
 
@@ -211,16 +215,6 @@ def _symbols(
     return symbols
 
 
-def _shorter_grams(windows: Keys, order: int) -> list[tuple[Keys, Indices]]:
-    """For each order from 0: its n-grams, and where each one's extensions begin one above."""
-    grams = [(windows, np.zeros(0, np.int64))]
-    for _ in range(order):
-        prefixes = grams[-1][0] >> _SYMBOL
-        first = first_of_each(prefixes)
-        grams.append((prefixes[first], first))
-    return grams[::-1]
-
-
 def _prediction_counts(
     keys: Keys, raw: NDArray[np.uint32], above: Keys, k: int
 ) -> NDArray[np.uint32]:
@@ -242,7 +236,8 @@ def _prediction_counts(
 
 def _context_statistics(first: Indices, above: Level) -> tuple[NDArray[np.uint32], Floats]:
     taken = above.discounts[np.minimum(above.counts, 3)]
-    return np.add.reduceat(above.counts, first), np.add.reduceat(taken, first)
+    totals = np.add.reduceat(above.counts, first, dtype=np.uint32)
+    return totals, np.add.reduceat(taken, first)
 
 
 def _no_keys() -> Keys:

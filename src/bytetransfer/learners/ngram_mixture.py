@@ -28,7 +28,7 @@ def interpolate(queries: Queries, evidence: list[Evidence]) -> list[Floats]:
     """The probability of every n-gram from one text's counts, order by order from 0."""
     probabilities = [np.full(1, UNIFORM)]
     for k, seen in enumerate(evidence, start=1):
-        probabilities.append(seen.own + seen.escape * probabilities[-1][queries.suffix[k]])
+        probabilities.append(seen.own + seen.escape * probabilities[-1][queries.links.suffix[k]])
     return probabilities
 
 
@@ -72,7 +72,7 @@ class Mixture:
         probabilities, bases = [np.full(1, UNIFORM)], []
         for k, own in enumerate(self.target, start=1):
             weight = weights[k - 1].ravel()[self._classes[k - 1]]
-            lower = probabilities[-1][self.queries.suffix[k]]
+            lower = probabilities[-1][self.queries.links.suffix[k]]
             bases.append((1 - weight) * lower + weight * self.source[k])
             probabilities.append(own.own + own.escape * bases[-1])
         return probabilities, bases
@@ -121,6 +121,6 @@ class Mixture:
             better[k - 1] = ratio.reshape(self.shape[1:])
             size = len(probabilities[k - 1])
             left = fell_back * (1 - share)
-            fallen = np.bincount(self.queries.suffix[k], left, minlength=size)
+            fallen = np.bincount(self.queries.links.suffix[k], left, minlength=size)
             reached = fallen.astype(np.float64, copy=False)
         return better

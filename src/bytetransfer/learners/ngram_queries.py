@@ -3,7 +3,8 @@
 The interpolated probability of an n-gram follows from its own counts, those of its prefix (its
 context) and the probability of its suffix (the same prediction from one byte less). So a text is
 reduced to its distinct n-grams with links to prefix and suffix, and everything after the look-up
-runs over short arrays in which nothing is repeated.
+runs over short arrays in which nothing is repeated. One search of the longest n-grams finds those
+of every order.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from bytetransfer.learners.ngram_counts import (
     Floats,
     Indices,
     Keys,
-    Level,
     begins_run,
     pack_windows,
     predicts_byte,
@@ -27,52 +27,65 @@ from bytetransfer.learners.ngram_counts import (
 
 
 @dataclass(frozen=True, eq=False)
+class Links:
+    """How the distinct n-grams of a text hang together.
+
+    Lists run over the orders 0 to `order`; order 0 is the empty n-gram alone and has no links.
+
+    Attributes:
+        prefix: which n-gram one order below is the context; shape (grams of that order,).
+        suffix: which n-gram one order below predicts the same byte; same shapes.
+        first: of the n-grams with the same prefix the first; shape (grams one order below,).
+    """
+
+    prefix: list[Indices]
+    suffix: list[Indices]
+    first: list[Indices]
+
+
+@dataclass(frozen=True, eq=False)
 class Queries:
     """The distinct n-grams of a text, and where they predict its bytes.
 
-    Lists run over the orders 0 to `order`; order 0 is the empty n-gram alone.
-
     Attributes:
-        keys: packed n-grams, increasing; each of shape (grams of that order,).
-        prefix: which n-gram one order below is the context; same shapes.
-        suffix: which n-gram one order below predicts the same byte; same shapes.
-        predicted: for each byte the n-gram that predicts it, numbered through all orders; shape
-            (predicted bytes,).
-        document: the document each of those bytes is in; shape (predicted bytes,).
-        documents: number of documents.
+        windows: the distinct windows, increasing: the n-grams of the highest order.
+        links: between these and the shorter n-grams.
+        at: which of the windows begins at each symbol; shape (symbols,).
+        starts: the symbol each document starts at; shape (documents,).
+        openings: the bytes that have too little before them for a window: order by order the
+            n-grams that predict them, and the document of each.
     """
 
-    keys: list[Keys]
-    prefix: list[Indices]
-    suffix: list[Indices]
-    predicted: Indices
-    document: Indices
-    documents: int
+    windows: Keys
+    links: Links
+    at: Indices
+    starts: Indices
+    openings: list[tuple[Indices, Indices]]
 
     @property
     def order(self) -> int:
         """Bytes of the longest n-gram."""
-        return len(self.keys) - 1
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes are predicted."""
-        return len(self.predicted)
+        return len(self.links.prefix) - 1
 
     def occurrences(self) -> list[Floats]:
         """For each order, how many bytes each of its n-grams predicts."""
-        sizes = [len(keys) for keys in self.keys]
-        flat = np.bincount(self.predicted, minlength=sum(sizes)).astype(np.float64)
-        return np.split(flat, np.cumsum(sizes)[:-1])
+        occurrences = [
+            np.bincount(grams, minlength=max(1, len(prefix))).astype(np.float64)
+            for (grams, _), prefix in zip(self.openings, self.links.prefix, strict=False)
+        ]
+        whole = np.bincount(self.at, minlength=len(self.windows))
+        return [*occurrences, np.where(predicts_byte(self.windows), whole, 0.0)]
 
     def document_nats(self, probabilities: list[Floats]) -> Floats:
         """Nats of each document, given the probability of every n-gram; shape (documents,).
 
-        Added up one byte after the other within a document, so neighbours change nothing.
+        A document is added up by itself, so neighbours change nothing.
         """
-        nats = -np.log(np.concatenate(probabilities))
-        total = np.bincount(self.document, nats[self.predicted], minlength=self.documents)
-        return total.astype(np.float64, copy=False)
+        nats = np.where(predicts_byte(self.windows), -np.log(probabilities[-1]), 0.0)
+        total = np.add.reduceat(nats[self.at], self.starts)
+        for p, (grams, documents) in zip(probabilities, self.openings, strict=False):
+            total[documents] -= np.log(p[grams])
+        return total
 
 
 def queries_of(
@@ -84,62 +97,43 @@ def queries_of(
         text: the bytes of all documents; shape (bytes,).
         lengths: bytes of each document; shape (documents,).
         order: bytes of the longest n-gram.
-        opened: False for a stretch from inside a document: its first order − 1 bytes are context
-            and are not predicted.
+        opened: False for a stretch from inside a document, which must not be empty: its first
+            order − 1 bytes are context and are not predicted.
     """
     windows = pack_windows(text, lengths, order=order, opened=opened)
     sorting = np.argsort(windows)
-    window_gram = np.empty(len(windows), np.int64)  # of each window, its number at highest order
-    begins = begins_run(windows[sorting])
-    window_gram[sorting] = np.cumsum(begins) - 1
+    ordered = windows[sorting]
+    begins = begins_run(ordered)
+    at = np.empty(len(windows), np.int64)
+    at[sorting] = np.cumsum(begins) - 1
     example = sorting[begins]  # any place where the window occurs: what follows it is the same
-    keys, prefix, down, leftmost = _prefixes(windows[example], order)
-    following = window_gram[np.minimum(example + 1, len(windows) - 1)] if len(example) else example
-    suffix = [np.zeros(len(keys[k]), np.int64) for k in range(min(2, order + 1))]
-    suffix += [down[k - 1][following[leftmost[k]]] for k in range(2, order + 1)]
+    following = at[np.minimum(example + 1, len(windows) - 1)]
+    distinct = ordered[begins]
+    links = _links(distinct, following, order)
     lengths = lengths + 1 if opened else lengths
-    predicted, document = _predictions(windows, window_gram, lengths, down, keys, opened=opened)
-    return Queries(keys, prefix, suffix, predicted, document, len(lengths))
-
-
-def _prefixes(
-    windows: Keys, order: int
-) -> tuple[list[Keys], list[Indices], list[Indices], list[Indices]]:
-    """All orders below: keys, link to the prefix, prefix of each window, a window of each gram."""
-    keys, down, leftmost = [windows], [np.arange(len(windows))], [np.arange(len(windows))]
-    prefix: list[Indices] = []
-    for _ in range(order):
-        shorter = keys[-1] >> np.uint64(SYMBOL_BITS)
-        begins = begins_run(shorter)
-        prefix.append(np.cumsum(begins) - 1)
-        keys.append(shorter[begins])
-        leftmost.append(leftmost[-1][begins])
-        down.append(prefix[-1][down[-1]])
-    prefix.append(np.zeros(len(keys[-1]), np.int64))
-    return keys[::-1], prefix[::-1], down[::-1], leftmost[::-1]
-
-
-def _predictions(
-    windows: Keys,
-    window_gram: Indices,
-    lengths: Indices,
-    down: list[Indices],
-    keys: list[Keys],
-    *,
-    opened: bool,
-) -> tuple[Indices, Indices]:
-    """Which n-gram predicts each byte: the longest, or what a document's opening leaves."""
-    order = len(keys) - 1
-    offsets = np.cumsum([0] + [len(level) for level in keys])
-    whole = np.flatnonzero(predicts_byte(windows))
-    document = np.repeat(np.arange(len(lengths)), lengths)
-    grams, documents = [offsets[order] + window_gram[whole]], [document[whole]]
-    begins = np.cumsum(lengths) - lengths
-    for k in range(2, order) if opened else ():
+    starts = np.cumsum(lengths) - lengths
+    openings = [(np.zeros(0, np.int64), np.zeros(0, np.int64)) for _ in range(order)]
+    grams = at[starts]
+    for k in range(order - 1, 1, -1) if opened else ():
+        grams = links.prefix[k + 1][grams]
         long_enough = np.flatnonzero(lengths >= k)
-        grams.append(offsets[k] + down[k][window_gram[begins[long_enough]]])
-        documents.append(long_enough)
-    return np.concatenate(grams), np.concatenate(documents)
+        openings[k] = grams[long_enough], long_enough
+    return Queries(distinct, links, at, starts, openings)
+
+
+def _links(windows: Keys, following: Indices, order: int) -> Links:
+    """The links between the prefixes of `windows`, which `following` follow in the text."""
+    none = np.zeros(0, np.int64)
+    prefix, suffix, first = ([none] * (order + 1) for _ in range(3))
+    differs = np.full(len(windows), -1).astype(np.uint64)  # from the n-gram before, in these bits
+    np.bitwise_xor(windows[1:], windows[:-1], out=differs[1:])
+    for k in range(order, 0, -1):
+        begins = differs >= _one_beyond(order - k + 1)
+        prefix[k] = np.cumsum(begins) - 1
+        suffix[k] = prefix[k][following]
+        first[k] = np.flatnonzero(begins)
+        following, differs = suffix[k][first[k]], differs[first[k]]
+    return Links(prefix, suffix, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,36 +152,47 @@ class Evidence:
 
 
 def look_up(counts: Counts, queries: Queries) -> list[Evidence]:
-    """The evidence for every n-gram of `queries`, order by order from 1.
-
-    An n-gram is searched for only where its context was found: in a foreign language most are
-    settled at a low order.
-    """
+    """The evidence for every n-gram of `queries`, order by order from 1."""
+    place, found = _places(counts, queries)
     evidence: list[Evidence] = []
-    place = np.zeros(1, np.int64)  # of each n-gram in the counts, −1 where it is not
     for k in range(1, queries.order + 1):
-        level, contexts = counts.levels[k], counts.levels[k - 1]
-        context = place[queries.prefix[k]]
-        place = _places(level, queries.keys[k], context >= 0)
-        evidence.append(_evidence(level, contexts, place, context))
+        level, contexts, prefix = counts.levels[k], counts.levels[k - 1], queries.links.prefix[k]
+        # A context that only ever ended documents has no total: it is as good as unseen.
+        totals = np.where(found[k - 1], contexts.totals[place[k - 1]], 0.0)
+        escape = np.ones(len(totals))
+        np.divide(contexts.reserved[place[k - 1]], totals, out=escape, where=totals > 0)
+        counted = np.where(found[k], level.counts[place[k]], 0)
+        own = counted - level.discounts[np.minimum(counted, 3)]
+        totals = totals[prefix]
+        own /= np.maximum(totals, 1.0)
+        evidence.append(Evidence(own, escape[prefix], totals))
     return evidence
 
 
-def _places(level: Level, keys: Keys, worthwhile: NDArray[np.bool_]) -> Indices:
-    place = np.full(len(keys), -1)
-    asked = np.flatnonzero(worthwhile)
-    at = np.searchsorted(level.keys, keys[asked])
-    hit = level.keys[np.minimum(at, len(level.keys) - 1)] == keys[asked]
-    place[asked[hit]] = at[hit]
-    return place
+def _places(counts: Counts, queries: Queries) -> tuple[list[Indices], list[NDArray[np.bool_]]]:
+    """For each order the place of every n-gram in the counts, and whether it is there at all.
+
+    Where a query would be put in among the sorted windows, one of the two beside it shares the
+    longest prefix with it that any of them shares.
+    """
+    order = queries.order
+    after = np.searchsorted(counts.windows, queries.windows)
+    before = np.maximum(after - 1, 0)
+    after = np.minimum(after, len(counts.windows) - 1)
+    differs = counts.windows[after] ^ queries.windows
+    differs_before = counts.windows[before] ^ queries.windows
+    nearest = np.where(differs_before < differs, before, after)
+    differs = np.minimum(differs, differs_before)
+    place, found = [nearest], [differs == 0]
+    for k in range(order, 0, -1):
+        first = queries.links.first[k]
+        nearest = counts.levels[k].prefix[nearest[first]].astype(np.int64)
+        differs = differs[first]
+        place.append(nearest)
+        found.append(differs < _one_beyond(order - k + 1))
+    return place[::-1], found[::-1]
 
 
-def _evidence(level: Level, contexts: Level, place: Indices, context: Indices) -> Evidence:
-    # A context that only ever ended documents has no total: it is as good as unseen. Index −1
-    # reads a value that the masks then drop.
-    totals = np.where(context >= 0, contexts.totals[context], 0).astype(np.float64)
-    divisor = np.maximum(totals, 1.0)
-    counted = np.where(place >= 0, level.counts[place], 0)
-    own = (counted - level.discounts[np.minimum(counted, 3)]) / divisor
-    escape = np.where(totals > 0, contexts.reserved[context] / divisor, 1.0)
-    return Evidence(own, escape, totals)
+def _one_beyond(symbols: int) -> np.uint64:
+    """The smallest number that does not fit into so many symbols."""
+    return np.uint64(1 << SYMBOL_BITS * symbols)

@@ -213,7 +213,7 @@ def _transfer_dot(view: View, row: TransferEstimate) -> Dot:
 
 
 def _equals(count: float, status: str) -> str:
-    return bounded_bytes(count, status) if _BOUNDS[status] else f"= {signed_bytes(count)}"
+    return bounded_bytes(count, status) if status != "inside" else f"= {signed_bytes(count)}"
 
 
 def _transfer_words(view: View, learner: LearnerKey, target: str) -> str:

@@ -12,6 +12,7 @@ from bytetransfer.report.wording import (
     byte_range,
     flags,
     isolate,
+    remarks,
     shorten,
     transfer_range,
 )
@@ -119,13 +120,13 @@ def _estimate_cells(view: View, row: TransferEstimate) -> tuple[Cell, ...]:
         Cell(transfer_range(row)),
         _fraction_cell(row),
         Cell(str(row.seeds), row.seeds),
-        Cell(", ".join(flags(row))),
+        Cell(", ".join(remarks(row))),
     )
 
 
 def _fraction_cell(row: TransferEstimate) -> Cell:
     """D_T / D_E rises with D_E, so a bound on one is a bound on the other."""
-    mark = {"above_range": "≥ ", "below_range": "≤ "}.get(row.status, "")
+    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(row.status, "")
     text = f"{round(row.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
     return Cell(mark + text, row.transfer_fraction)
 

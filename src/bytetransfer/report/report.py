@@ -23,6 +23,8 @@ from bytetransfer.report.view import LearnerKey, StudyDescription, View, make_vi
 from bytetransfer.report.wording import sentence, shorten, verdict, visible
 from bytetransfer.transfer.estimate import Estimates, TransferEstimate
 
+_SHOWN_CURVES = 5
+
 
 def build_report(
     measurements: Measurements,
@@ -199,11 +201,15 @@ def _trust_words(view: View, *, is_study: bool) -> tuple[str, ...]:
     text = []
     if rows:
         inside = sum(row.status == "inside" for row in rows)
+        beyond = sum(row.status == "extrapolated" for row in rows)
         text.append(
             f"{inside} of {_count(len(rows), 'estimate')} lie inside the measured range; "
-            f"{len(rows) - inside} are bounds. {_seed_words(rows)} {_bracket_words(view)} "
+            + (f"{beyond} beyond it, by the power law alone; " if beyond else "")
+            + f"{len(rows) - inside - beyond} are bounds. {_seed_words(rows)} "
+            f"{_bracket_words(view)} "
             f"{_count(refusals, 'cell') if refusals else 'No cell'} had to be refused an estimate."
         )
+    text += _pooled_words(view)
     text.append(_flag_words(view))
     if is_study:  # rows from elsewhere may have been chosen on anything
         text.append("Every loss is of test text on which nothing was chosen.")
@@ -214,6 +220,19 @@ def _trust_words(view: View, *, is_study: bool) -> tuple[str, ...]:
         "was trained rather than what was learnt."
     )
     return tuple(text)
+
+
+def _pooled_words(view: View) -> list[str]:
+    """On which curves a from-scratch loss rose with bytes; nothing if on none."""
+    pooled = {(row.target, row.learner, row.regime) for row in view.estimates.rows if row.pooled}
+    names = sorted(f"{view.names.language(t)} ({view.names.learner(*k)})" for t, *k in pooled)
+    if not names:
+        return []
+    more = f" and {len(names) - _SHOWN_CURVES} more" if len(names) > _SHOWN_CURVES else ""
+    return [
+        f"A from-scratch loss rises with bytes on the curve of {', '.join(names[:_SHOWN_CURVES])}"
+        f"{more}: there neighbouring sizes were averaged (“curve pooled”), and D_E is less sure."
+    ]
 
 
 def _seed_words(rows: tuple[TransferEstimate, ...]) -> str:

@@ -14,10 +14,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bytetransfer.measurement import Measurements
+from bytetransfer.measurement import Measurements, name_places
 from bytetransfer.report.view import View, make_view
-from bytetransfer.report.wording import bare, bounded_bytes, shorten, transfer_range
+from bytetransfer.report.wording import (
+    bare,
+    bounded_bytes,
+    on_plateau,
+    shorten,
+    transfer_range,
+)
 from bytetransfer.transfer.estimate import Estimates, TransferEstimate
+from bytetransfer.transfer.law_table import Laws
 from bytetransfer.units import format_bytes
 
 _NAME_CHARACTERS = 16
@@ -27,7 +34,21 @@ _SHOWN_REFUSALS = 5
 _HEADINGS = ("target", "learner", "D_F", "source", "D_T", "interval", "")
 _GROUP = 2  # so many cells, target and learner, head a group of lines in a terminal
 _RIGHT = {2, 4}
-_ASCII = str.maketrans({"≥": ">=", "≤": "<=", "−": "-", "–": "-", "…": "~", "█": "#", "░": "-"})
+_LAW_HEADINGS = ("target", "learner", "E", "interval", "A", "interval", "α", "interval")
+_UNBOUNDED = "∞"
+_ASCII = str.maketrans(
+    {
+        "≥": ">=",
+        "≤": "<=",
+        "−": "-",
+        "–": "-",
+        "…": "~",
+        "█": "#",
+        "░": "-",
+        "α": "alpha",
+        "∞": "inf",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +63,15 @@ def print_estimates(estimates: Estimates, console: Console) -> None:
     """Print D_T of every source for every target.
 
     Bounds carry ≥ or ≤, `!` marks an estimate with a run that is not converged, `^` one with a run
-    that the surface learner beats.
+    that the surface learner beats, `*` one whose curve had to be pooled, `=` one on a plateau. The
+    parameters of power laws follow.
     """
     view = make_view(Measurements(()), estimates)
     if estimates.rows:
         limit = _NAME_CHARACTERS if console.is_terminal else _LOGGED_NAME_CHARACTERS
         _print_table(_lines(view, limit), console)
+    if len(estimates.laws):
+        _print_laws(estimates.laws, console)
     for note in _notes(estimates):
         write_line(Text(note), console)
 
@@ -77,8 +101,18 @@ def _cells(view: View, row: TransferEstimate, limit: int) -> tuple[str, ...]:
         bare(shorten(row.source, limit)) + size,
         bounded_bytes(row.transfer_bytes, row.status),
         transfer_range(row),
-        ("!" if row.not_converged else "") + ("^" if row.below_surface else ""),
+        "".join(mark for mark, raised in _marks(row).items() if raised),
     )
+
+
+def _marks(row: TransferEstimate) -> dict[str, bool]:
+    """What is to be known of an estimate besides its numbers, a character each."""
+    return {
+        "!": bool(row.not_converged),
+        "^": bool(row.below_surface),
+        "*": row.pooled,
+        "=": on_plateau(row),
+    }
 
 
 def _print_table(lines: Sequence[_Line], console: Console) -> None:
@@ -131,17 +165,39 @@ def _bar(share: float, width: int) -> Text:
     return Text(("░" if share < 0 else "█") * length, style="red" if share < 0 else "green")
 
 
+def _print_laws(laws: Laws, console: Console) -> None:
+    """The parameters of the power laws, a line a curve."""
+    lines = [
+        (
+            shorten(law.target, _LOGGED_NAME_CHARACTERS),
+            shorten(", ".join(filter(None, (law.learner, law.regime))) or "learner"),
+            *_parameter(law.irreducible, law.irreducible_low, law.irreducible_high),
+            _law_bytes(law.scale_bytes),
+            f"{_law_bytes(law.scale_bytes_low)} to {_law_bytes(law.scale_bytes_high)}",
+            *_parameter(law.exponent, law.exponent_low, law.exponent_high),
+        )
+        for law in laws
+    ]
+    levels = " and ".join(sorted({f"{law.level * 100:.3g} %" for law in laws}))
+    title = f"Power laws L(D) = E + (A/D)^α in bits per byte, with {levels} intervals of the fit"
+    widths = [max(map(cell_len, column)) for column in zip(_LAW_HEADINGS, *lines, strict=True)]
+    for text in (title, *(_row(line, widths, range(8)) for line in (_LAW_HEADINGS, *lines))):
+        write_line(Text(text), console)
+
+
+def _parameter(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    said = [_UNBOUNDED if number is None else f"{number:.3g}" for number in (value, low, high)]
+    return said[0], f"{said[1]} to {said[2]}"
+
+
+def _law_bytes(count: float | None) -> str:
+    return _UNBOUNDED if count is None else f"{count:.3g} B" if count < 1 else format_bytes(count)
+
+
 def _notes(estimates: Estimates) -> list[str]:
     """What the marks mean, as far as they occur, and what was refused."""
-    rows, notes = estimates.rows, []
-    if any(row.status in ("above_range", "below_range") for row in rows):
-        notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
-    if any(row.status == "extrapolated" for row in rows):
-        notes.append("~    beyond the from-scratch sizes, where the power law alone says so")
-    if any(row.not_converged for row in rows):
-        notes.append("!    a run is not converged: longer training would move the estimate")
-    if any(row.below_surface for row in rows):
-        notes.append("^    the n-gram learner does better on the same bytes")
+    rows = estimates.rows
+    notes = _mark_notes(rows)
     for level in sorted({row.level for row in rows if row.interval != "none"}):
         covers = {row.covers for row in rows if row.level == level and row.interval != "none"}
         notes.append(f"{level * 100:.3g} % intervals over {'; '.join(sorted(covers))}")
@@ -152,9 +208,32 @@ def _notes(estimates: Estimates) -> list[str]:
     for refusal in refusals[:_SHOWN_REFUSALS]:
         name = f"{shorten(refusal.source)}, {shorten(refusal.target)}"
         size = format_bytes(refusal.finetune_bytes)
-        notes.append(f"  {name}, {size}: {shorten(refusal.reason, 400)}")
+        lines = f" ({name_places(refusal.places)})" if refusal.places else ""
+        notes.append(f"  {name}, {size}{lines}: {shorten(refusal.reason, 400)}")
     if len(refusals) > _SHOWN_REFUSALS:
         notes.append(f"  and {len(refusals) - _SHOWN_REFUSALS} more; the report lists them all")
+    return notes
+
+
+def _mark_notes(rows: Sequence[TransferEstimate]) -> list[str]:
+    """A line for every mark that occurs."""
+    marks = [_marks(row) for row in rows]
+    said = {
+        "!": "a run is not converged: longer training would move the estimate",
+        "^": "the n-gram learner does better on the same bytes",
+        "*": "a from-scratch loss rose with bytes, and sizes were averaged there",
+    }
+    notes = []
+    if any(row.status in ("above_range", "below_range") for row in rows):
+        notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
+    if any(row.status == "extrapolated" for row in rows):
+        notes.append("~    beyond the from-scratch sizes, where the power law alone says so")
+    notes += [f"{mark}    {text}" for mark, text in said.items() if any(m[mark] for m in marks)]
+    plateaus = [row.effective_upper for row in rows if on_plateau(row)]
+    if plateaus:
+        ends = sorted({size for size in plateaus if size is not None})
+        upper = [*map(format_bytes, ends), *["any larger size"] * (None in plateaus)]
+        notes.append(f"=    on a plateau: D_E may as well be larger, up to {', '.join(upper)}")
     return notes
 
 

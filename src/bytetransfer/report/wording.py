@@ -171,6 +171,8 @@ def verdict(estimate: TransferEstimate, *, of: str = "") -> str:
             return f"costs more than {lost}{of}{spread}"
         return f"is worth less than {lost}{of}{spread}"
     low, high = estimate.transfer_low, estimate.transfer_high
+    if estimate.status == "extrapolated":
+        spread += ", by the power law beyond the sizes measured,"
     if low is not None and high is not None and low <= 0 <= high:
         return f"makes no measurable difference{spread}"
     if count < 0:
@@ -200,3 +202,23 @@ def flags(estimate: TransferEstimate) -> tuple[str, ...]:
         (estimate.below_surface, "below surface"),
     )
     return tuple(word for raised, word in marks if raised)
+
+
+def remarks(estimate: TransferEstimate) -> tuple[str, ...]:
+    """The warnings of an estimate, and what its curve does around it."""
+    words = flags(estimate)
+    if estimate.status == "extrapolated":
+        words += ("extrapolated",)
+    if estimate.pooled:
+        words += ("curve pooled",)
+    if on_plateau(estimate):
+        upper = estimate.effective_upper
+        words += ("plateau, open above" if upper is None else f"plateau to {format_bytes(upper)}",)
+    return words
+
+
+def on_plateau(estimate: TransferEstimate) -> bool:
+    """Whether larger sizes than D_E have the same loss."""
+    upper = estimate.effective_upper
+    further = estimate.upper_open if upper is None else upper > estimate.effective_bytes
+    return estimate.status == "inside" and further

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import Blocks, Measurement
+from bytetransfer.measurement import Blocks, Measurement, name_rows
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.interval import CurveNoise, Resampling, resampled_log_losses
 from bytetransfer.transfer.methods import Method
@@ -156,13 +156,23 @@ def scratch_arm(
         by_size.setdefault(row.size, {})[row.seed] = row
     common = common_seeds(rows, seeds)
     if not common:
+        lacking = min(by_size, key=lambda size: len(by_size[size].keys() & set(seeds)))
+        there = ", ".join(map(str, sorted(by_size[lacking])))
         raise MeasurementError(
-            "no seed of the fine-tuned runs was also trained from scratch at every size"
+            "no seed of the fine-tuned runs was also trained from scratch at every size: "
+            f"of {lacking} bytes there are the seeds {there}"
+            f"{in_brackets(by_size[lacking].values())}"
         )
     runs = tuple(tuple(by_size[size][seed] for size in sorted(by_size)) for seed in common)
     block_bytes, nats = _shared_blocks([run for row in runs for run in row], blocks)
     shaped = None if nats is None else nats.reshape(len(common), len(by_size), -1)
     return ScratchArm(runs, block_bytes, shaped, resampling, method, extrapolate)
+
+
+def in_brackets(rows: Iterable[Measurement]) -> str:
+    """Where rows stand in their file, to be put behind what is said of them; or nothing."""
+    named = name_rows(rows)
+    return f" ({named})" if named else ""
 
 
 def common_seeds(rows: Sequence[Measurement], seeds: Sequence[int]) -> tuple[int, ...]:

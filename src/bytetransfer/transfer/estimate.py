@@ -10,16 +10,18 @@ every size of the curve was measured with; the point estimate uses the means of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.transfer.arms import ScratchArm, common_seeds, scratch_arm
+from bytetransfer.transfer.arms import ScratchArm, common_seeds, in_brackets, scratch_arm
 from bytetransfer.transfer.curve import Floats, Inverse
 from bytetransfer.transfer.interval import Interval, Resampling, check_confidence, interval
+from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
+from bytetransfer.transfer.power_law import PowerLawCurve
 from bytetransfer.transfer.table import COLUMNS, Estimates, Refusal, TransferEstimate
 
 __all__ = ["COLUMNS", "Estimates", "Refusal", "TransferEstimate", "estimate_transfer"]
@@ -84,8 +86,8 @@ def estimate_transfer(
         try:
             rows.append(reading.estimate(cell))
         except MeasurementError as refused:
-            refusals.append(_refusal(cell[0], method, refused.what))
-    return Estimates(tuple(rows), tuple(refusals))
+            refusals.append(_refusal(cell, method, refused.what))
+    return Estimates(tuple(rows), tuple(refusals), Laws(tuple(reading.laws())))
 
 
 class _Reading:
@@ -129,7 +131,10 @@ class _Reading:
 
     def _arm(self, cell: Sequence[Measurement]) -> ScratchArm:
         rows = self._scratch.get(cell[0].curve, [])
-        seeds = common_seeds(rows, [row.seed for row in cell])
+        if len({row.size for row in rows}) < 2:
+            raise MeasurementError(self._no_curve(cell[0].curve))
+        asked = sorted({row.seed for row in cell})
+        seeds = common_seeds(rows, asked) or tuple(asked)
         key = (*cell[0].curve, seeds)
         if key not in self._arms:
             self._arms[key] = self._read(rows, seeds)
@@ -137,6 +142,32 @@ class _Reading:
         if isinstance(arm, MeasurementError):
             raise arm
         return arm
+
+    def _no_curve(self, curve: tuple[str, str, str]) -> str:
+        """What is missing of a curve, and which others of the target there are."""
+        said = "there is no from-scratch run of this target, learner and regime"
+        if curve in self._scratch:
+            rows = self._scratch[curve]
+            said = (
+                "a curve needs at least two sizes trained from scratch, there is one: "
+                f"{rows[0].size} bytes{in_brackets(rows)}"
+            )
+        others = [
+            f"{' '.join(filter(None, other[:2])) or 'none stated'}{in_brackets(rows)}"
+            for other, rows in self._scratch.items()
+            if other[2] == curve[2] and other != curve
+        ]
+        mixed = "; a curve is of one learner and regime, and from scratch there is also "
+        return said + (mixed + ", ".join(others) if others else "")
+
+    def laws(self) -> Iterator[CurveLaw]:
+        """The power laws that were read, one a curve."""
+        for arm in self._arms.values():
+            if isinstance(arm, ScratchArm) and isinstance(arm.curve, PowerLawCurve):
+                first = arm.runs[0][0]
+                fitted = arm.curve.parameters(self.confidence)
+                yield curve_law(first, fitted, sizes=len(arm.runs[0]), seeds=len(arm.seeds),
+                                level=self.confidence)  # fmt: skip
 
     def _read(
         self, rows: Sequence[Measurement], seeds: Sequence[int]
@@ -177,9 +208,10 @@ def _refuse_rising(arm: ScratchArm) -> None:
     losses = arm.log_losses.mean(axis=0)[order]
     if losses[-1] > losses[0] and arm.method != "published":
         first, last = (math.exp(losses[i]) for i in (0, -1))
+        ends = [runs[i] for runs in arm.runs for i in (order[0], order[-1])]
         raise MeasurementError(
-            f"the from-scratch loss rises with size, from {first:.4g} to {last:.4g} bits per byte: "
-            "nothing can be read off such a curve"
+            f"the from-scratch loss rises with size, from {first:.4g} to {last:.4g} bits per byte"
+            f"{in_brackets(ends)}: nothing can be read off such a curve"
         )
 
 
@@ -210,6 +242,7 @@ def _row(
         effective_low=low,
         effective_high=high,
         upper_open=inverse.upper_bytes is None,
+        effective_upper=inverse.upper_bytes,
         transfer_bytes=inverse.bytes - given,
         transfer_low=None if low is None else low - given,
         transfer_high=None if high is None else high - given,
@@ -222,6 +255,7 @@ def _row(
         bits_per_byte=math.exp(float(np.mean(np.log([row.bits_per_byte for row in tuned])))),
         not_converged=_any_flag([row.not_converged for row in read]),
         below_surface=_any_flag([row.below_surface for row in read]),
+        pooled=arm.curve.pooled,
         runs=tuple(sorted({row.run for row in runs if row.run})),
     )
 
@@ -257,7 +291,8 @@ def _cells(measurements: Measurements) -> list[list[Measurement]]:
 
 
 def _check(row: Measurement) -> None:
-    where = f"source {row.source}, target {row.target}, {row.target_bytes} bytes, seed {row.seed}"
+    named = f"source {row.source}, target {row.target}, {row.target_bytes} bytes, seed {row.seed}"
+    where = str(row.place or named)
     if not (math.isfinite(row.bits_per_byte) and row.bits_per_byte > 0):
         raise MeasurementError(
             f"a loss of {row.bits_per_byte} bits per byte is not positive",
@@ -273,15 +308,18 @@ def _check(row: Measurement) -> None:
 
 
 def _check_same_test(runs: Sequence[Measurement]) -> None:
-    sizes = {run.test_bytes for run in runs if run.test_bytes is not None}
+    sizes = sorted({run.test_bytes for run in runs if run.test_bytes is not None})
     if len(sizes) > 1:
+        found = [
+            f"{size}{in_brackets(run for run in runs if run.test_bytes == size)}" for size in sizes
+        ]
         raise MeasurementError(
-            f"the runs were tested on different text, of {' and '.join(map(str, sorted(sizes)))} "
-            "bytes"
+            f"the runs were tested on different text, of {' and '.join(found)} bytes"
         )
 
 
-def _refusal(row: Measurement, method: Method, reason: str) -> Refusal:
+def _refusal(cell: Sequence[Measurement], method: Method, reason: str) -> Refusal:
+    row = cell[0]
     return Refusal(
         source=row.source,
         target=row.target,
@@ -291,4 +329,5 @@ def _refusal(row: Measurement, method: Method, reason: str) -> Refusal:
         pretrain_bytes=row.pretrain_bytes,
         finetune_bytes=row.size,
         reason=reason,
+        places=tuple(row.place for row in cell if row.place),
     )

@@ -13,7 +13,8 @@ variance of the gap at D has two parts:
 * test documents: the same fixed blocks resampled for all arms, curve refitted.
 
 Degrees of freedom are combined after Satterthwaite. An allowance for interpolation, zero at the
-measured sizes, is added. `benchmarks/coverage.py` measures how often such intervals hold the truth.
+measured sizes, is added (`interpolation.py`). `benchmarks/coverage.py` measures how often such
+intervals hold the truth.
 """
 
 from __future__ import annotations
@@ -25,13 +26,11 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from bytetransfer.transfer.curve import Floats, fit_log_losses, pool_decreasing
+from bytetransfer.transfer.curve import Floats, fit_log_losses
+from bytetransfer.transfer.interpolation import bend_allowance
 from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 POINTS_BETWEEN_SIZES = 16
-INTERPOLATION_SHARE = 0.1
-"""Allowance for interpolation, as a share of the distance between cubic and straight
-interpolation: on power laws at six sizes over three decades the 80th percentile of the error."""
 TWIN_LEVEL = 1e-3
 """How often independent arms may be taken for paired ones."""
 
@@ -40,10 +39,9 @@ Fit = Callable[[Floats, Floats, Floats], Floats]
 (curves, points): many curves at once, as `fit_log_losses`."""
 
 
-def straight_lines(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
-    """Fitted log losses, pooled and interpolated by straight lines; shapes as in `Fit`."""
-    pooled = pool_decreasing(log_losses)
-    return np.stack([np.interp(at, log_sizes, row) for row in pooled])
+Allowance = Callable[[Floats, Floats, Floats], Floats]
+"""Log sizes (sizes,), mean log losses (sizes,) and log sizes to read at (points,) -> by how much a
+curve may miss the truth between its sizes, signed (points,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +50,12 @@ class Refit:
 
     Attributes:
         fit: the curve through changed losses.
-        contrast: another curve through the same; their distance measures what is not known.
-        share: the part of that distance which is allowed for.
+        allowance: what it may miss between sizes, signed; None where nothing is allowed for.
         reach: how far past the largest size the curve may be read, as a factor of bytes.
     """
 
     fit: Fit = fit_log_losses
-    contrast: Fit = straight_lines
-    share: float = INTERPOLATION_SHARE
+    allowance: Allowance | None = bend_allowance
     reach: float = 1.0
 
 
@@ -182,11 +178,10 @@ class CurveNoise:
 
     @cached_property
     def allowance(self) -> Floats:
-        """Allowance for interpolation at the grid, in log loss; shape (points,)."""
-        if self.refit.share == 0:
+        """Allowance for interpolation at the grid, in log loss and signed; shape (points,)."""
+        if self.refit.allowance is None:
             return np.zeros_like(self.grid)
-        contrast = self.refit.contrast(self.log_sizes, self.mean[None], self.grid)[0]
-        return np.asarray(self.refit.share * np.abs(self.fitted - contrast), np.float64)
+        return self.refit.allowance(self.log_sizes, self.mean, self.grid)
 
     @cached_property
     def seed_weights(self) -> Floats:
@@ -256,7 +251,8 @@ def interval(
         sampling = _gap_variance(finetuned_blocks, curve.block_fits)
         variance, weight = variance + sampling, weight + sampling**2 / (curve.blocks - 1)
     degrees = np.where(weight > 0, variance**2 / np.where(weight > 0, weight, 1.0), 1.0)
-    half = stats.t.ppf((1 + confidence) / 2, degrees) * np.sqrt(variance) + curve.allowance
+    half = stats.t.ppf((1 + confidence) / 2, degrees) * np.sqrt(variance)
+    half = half + np.abs(curve.allowance)
     return _kept(curve.grid, float(finetuned.mean()) - curve.fitted, half)
 
 

@@ -78,6 +78,11 @@ class LinearCurve:
         """Perplexities per byte at the sizes after pooling, never rising; shape (sizes,)."""
         return pool_decreasing(np.exp2(self.bits_per_byte))
 
+    @property
+    def pooled(self) -> bool:
+        """True if a perplexity rose with bytes, so that neighbours were averaged."""
+        return bool(np.any(np.diff(self.bits_per_byte) > 0))
+
     def loss(self, size_bytes: float) -> float:
         """Bits per byte of the fitted curve at a size within the measured range.
 
@@ -180,6 +185,11 @@ class PublishedCurve:
     def perplexities(self) -> Floats:
         """Measured perplexities per byte; shape (sizes,)."""
         return np.asarray(np.exp2(self.bits_per_byte), np.float64)
+
+    @property
+    def pooled(self) -> bool:
+        """False: the script pools nothing."""
+        return False
 
     @cached_property
     def _linear(self) -> LinearCurve:

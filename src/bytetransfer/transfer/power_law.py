@@ -45,7 +45,7 @@ _MOST_OFFSET = 50.0  # of the logarithm of the reducible loss: far from any, and
 
 
 class Parameter(NamedTuple):
-    """A fitted value with the limits of its 95 % interval."""
+    """A fitted value with the limits of its interval."""
 
     value: float
     low: float
@@ -116,8 +116,17 @@ class PowerLawCurve:
 
     @cached_property
     def law(self) -> PowerLaw:
-        """The parameters with their intervals."""
-        return self._fit.law()
+        """The parameters with their 95 % intervals."""
+        return self.parameters(0.95)
+
+    def parameters(self, confidence: float) -> PowerLaw:
+        """The parameters with intervals of that nominal coverage."""
+        return self._fit.law(confidence)
+
+    @property
+    def pooled(self) -> bool:
+        """False: a law falls by itself, and nothing is pooled."""
+        return False
 
     @property
     def reach_bytes(self) -> float:
@@ -248,7 +257,7 @@ class _Fit:
         shifts = self.residuals / np.maximum(slopes, np.finfo(np.float64).tiny)
         return math.sqrt(float(shifts @ shifts) / (len(shifts) - 3))
 
-    def law(self) -> PowerLaw:
+    def law(self, confidence: float) -> PowerLaw:
         """The parameters in bytes and bits per byte."""
         floor, offset, exponent = map(float, self.parameters)
         log_scale = self.centre + (offset + self.log_unit) / exponent
@@ -257,7 +266,7 @@ class _Fit:
         change[1, 2] = -(offset + self.log_unit) / exponent**2
         spread = change @ self.influence
         errors = np.sqrt(self.residual_variance * (spread**2).sum(axis=1))
-        half = errors * float(stats.t.ppf(0.975, len(self.residuals) - 3))
+        half = errors * float(stats.t.ppf((1 + confidence) / 2, len(self.residuals) - 3))
         irreducible = floor * math.exp(self.log_unit)
         return PowerLaw(
             irreducible=_parameter(irreducible, half[0]),

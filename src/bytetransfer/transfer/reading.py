@@ -25,6 +25,10 @@ class LossCurve(Protocol):
     def bits_per_byte(self) -> Floats:
         """Measured losses; shape (sizes,)."""
 
+    @property
+    def pooled(self) -> bool:
+        """True if a loss rose with bytes, so that neighbours were averaged."""
+
     def loss(self, size_bytes: float) -> float:
         """Bits per byte of the curve at a size."""
 
@@ -66,11 +70,18 @@ def read_curve(
         return Reading(curve=Curve.through(sizes_bytes, losses), refit=Refit())
     if method == "linear":
         # Straight lines in bytes are known to run above a convex curve: all of that is allowed for.
-        refit = Refit(fit=fit_linear, contrast=fit_log_losses, share=1.0)
+        refit = Refit(fit=fit_linear, allowance=_off_the_cubic)
         return Reading(curve=LinearCurve.through(sizes_bytes, losses), refit=refit)
     if method == "published":
         return Reading(curve=PublishedCurve.through(sizes_bytes, losses), refit=None)
     law = PowerLawCurve.through(sizes_bytes, losses, extrapolate=extrapolate)
     law.check(log_losses)
-    refit = Refit(fit=law.refit, share=0.0, reach=REACH if extrapolate else 1.0)
+    refit = Refit(fit=law.refit, allowance=None, reach=REACH if extrapolate else 1.0)
     return Reading(curve=law, refit=refit)
+
+
+def _off_the_cubic(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
+    """Straight lines less the monotone curve, all of which is allowed for."""
+    rows = log_losses[None]
+    apart = fit_linear(log_sizes, rows, at)[0] - fit_log_losses(log_sizes, rows, at)[0]
+    return np.asarray(apart, np.float64)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 from bytetransfer.frames import make_frame
+from bytetransfer.measurement import Place
 from bytetransfer.transfer.curve import Status
+from bytetransfer.transfer.law_table import Laws, csv_text
 from bytetransfer.transfer.methods import Method
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class TransferEstimate:
         effective_high: upper limit of D_E.
         upper_open: True if any larger size fits as well: above the range, or on a plateau at the
             end of the curve.
+        effective_upper: the largest size with the same loss: D_E itself where the curve falls, the
+            far end of a plateau inside the range, None where `upper_open`.
         transfer_bytes: D_T = D_E − D_F, a bound like D_E.
         transfer_low: lower limit of D_T.
         transfer_high: upper limit of D_T.
@@ -56,6 +58,7 @@ class TransferEstimate:
         not_converged: True if a fine-tuned run, or a from-scratch run at the sizes on either side
             of D_E, is so; None if unknown for some.
         below_surface: the same.
+        pooled: True if a from-scratch loss rose with bytes, so that neighbours were averaged.
         runs: keys of the contributing runs, both arms.
     """
 
@@ -72,6 +75,7 @@ class TransferEstimate:
     effective_low: float | None
     effective_high: float | None
     upper_open: bool
+    effective_upper: float | None = None
     transfer_bytes: float
     transfer_low: float | None
     transfer_high: float | None
@@ -84,6 +88,7 @@ class TransferEstimate:
     bits_per_byte: float
     not_converged: bool | None
     below_surface: bool | None
+    pooled: bool = False
     runs: tuple[str, ...]
 
     @property
@@ -109,6 +114,7 @@ class Refusal:
         pretrain_bytes: bytes of source text.
         finetune_bytes: the size of the cell, nominal where one is stated.
         reason: why there is no estimate.
+        places: where its rows were read, if in a file; no column of the table.
     """
 
     source: str
@@ -119,9 +125,10 @@ class Refusal:
     pretrain_bytes: int
     finetune_bytes: int
     reason: str
+    places: tuple[Place, ...] = ()
 
 
-_FIELDS = tuple(field.name for field in fields(TransferEstimate))
+_FIELDS = tuple(column.name for column in fields(TransferEstimate))
 _FIRST = (*_FIELDS[: _FIELDS.index("level")], "interval")
 COLUMNS = (*_FIRST, *_FIELDS[_FIELDS.index("level") :], "reason")
 """Columns of the written table. `status` is `inside`, `below_range`, `above_range`, `extrapolated`
@@ -137,10 +144,12 @@ class Estimates:
     Attributes:
         rows: one per fine-tuned cell with a curve, in canonical order.
         refusals: the other cells.
+        laws: the parameters of the curves that were read as power laws.
     """
 
     rows: tuple[TransferEstimate, ...]
     refusals: tuple[Refusal, ...] = ()
+    laws: Laws = field(default_factory=Laws)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -163,11 +172,7 @@ class Estimates:
 
     def to_csv(self) -> str:
         """The table as CSV; None is an empty cell, `runs` are separated by spaces."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([_cell_text(value) for value in row.values()] for row in self.to_rows())
-        return out.getvalue()
+        return csv_text(COLUMNS, self.to_rows())
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas DataFrame, one column each of `COLUMNS`.
@@ -180,13 +185,3 @@ class Estimates:
     def to_json(self) -> str:
         """The table as a JSON list of objects, in the order of the rows."""
         return json.dumps(self.to_rows(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _cell_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return " ".join(value)
-    return repr(value) if isinstance(value, float) else str(value)

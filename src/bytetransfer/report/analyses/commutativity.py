@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect, RoleTest
+from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
 from bytetransfer.report.analyses.phrases import (
@@ -15,6 +15,7 @@ from bytetransfer.report.analyses.phrases import (
     noise_words,
     p_text,
     p_words,
+    percent_text,
 )
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
@@ -52,6 +53,7 @@ def commutativity_section(results: Sequence[Commutativity | Unanswered], names: 
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
             *(_group_words(one, names) for one in answered),
+            *_untested_words(answered, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
         figures=tuple(
@@ -67,9 +69,9 @@ _GENERAL = (
     "have the same D_F; differences of D_T in bytes do, and are also given in bytes of equal "
     "content where aligned text tells how many these are.",
     "Pairs that share a language are not independent. The p values of single pairs are "
-    "Holm-corrected, which holds whatever the dependence; the test over languages swaps the roles "
-    "of whole languages. It takes the error of a target's from-scratch curve, which is in all its "
-    "cells, for a trait of the language; the intervals of the languages do not.",
+    "Holm-corrected, which holds whatever the dependence. What a language gives beyond what it "
+    "takes has an interval for the worst case, that the errors of all cells of a target are one: "
+    "the error of its from-scratch curve is in all of them and looks like a trait of the language.",
 )
 
 
@@ -138,33 +140,56 @@ def _factors(difference: Difference) -> str:
 
 def _language_words(found: Commutativity, names: Names) -> str:
     part = found.asymmetry
-    if isinstance(part, Unanswered) or isinstance(part.test, Unanswered):
-        reason = part.reason if isinstance(part, Unanswered) else _reason(part.test)
-        return f"What belongs to single languages is unknown: {shorten(reason, 300)}."
+    if isinstance(part, Unanswered):
+        return f"What belongs to single languages is unknown: {shorten(part.reason, 300)}."
+    if part.chance_share == 1:
+        return (
+            "What belongs to single languages is unknown: the pairs form no circle of three or "
+            "more languages, so that one number per language explains whatever is found."
+        )
     giver = max(part.effects, key=lambda one: one.effect)
     words = (
         f"{names.language(giver.language)} gives most beyond what it takes "
-        f"({factor_text(math.exp(giver.effect))} times the D_E, {_effect_limits(giver)}). One "
-        f"number per language explains {100 * part.share:.0f} % of the squared differences, "
-        f"{p_words(part.test.p)} when roles are swapped (the smallest p possible is "
-        f"{part.test.smallest_p:.3g})."
+        f"({factor_text(math.exp(giver.effect))} times the D_E{_effect_limits(giver)}). One "
+        f"number per language explains {percent_text(part.share)} % of the squared differences, "
+        f"where it would explain {percent_text(part.chance_share)} % of differences that have "
+        "nothing to do with languages."
     )
-    if found.is_descriptive:
-        return (
-            f"{words} With {len(found.languages)} languages in both roles this describes them and "
-            "tests nothing."
-        )
-    return words
-
-
-def _reason(test: RoleTest | Unanswered) -> str:
-    return test.reason if isinstance(test, Unanswered) else ""
+    if giver.corrected_p is None:
+        return words
+    clear = [one for one in part.effects if (one.corrected_p or 0) <= SIGNIFICANT]
+    return words + (
+        f" Of {len(part.effects)} languages, {len(clear)} give more or less than they take beyond "
+        "noise."
+    )
 
 
 def _effect_limits(one: LanguageEffect) -> str:
     if one.low is None or one.high is None:
-        return "no interval, because not every estimate has one"
-    return _factors(Difference(one.effect, one.low, one.high))
+        return ""
+    return f", {_factors(Difference(one.effect, one.low, one.high))}"
+
+
+def _untested_words(answered: Sequence[Commutativity], names: Names) -> tuple[str, ...]:
+    """Once for all groups in which languages are described without a test."""
+    untested = [
+        one
+        for one in answered
+        if isinstance(one.asymmetry, Asymmetry)
+        and any(effect.corrected_p is None for effect in one.asymmetry.effects)
+    ]
+    if not untested:
+        return ()
+    where = (
+        ""
+        if len(untested) == len(answered)
+        else "; ".join(group_title(one.group, names) for one in untested)
+    )
+    return (
+        "What languages give beyond what they take is described and not tested"
+        + (f" ({where})" if where else "")
+        + ": not every estimate has a standard error.",
+    )
 
 
 def _pair_table(answered: Sequence[Commutativity], names: Names) -> Table:

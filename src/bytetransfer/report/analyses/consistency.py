@@ -28,6 +28,7 @@ from bytetransfer.report.wording import Names, bare, bounded_bytes, shorten, tra
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes
 
+_MOSTLY = 0.5
 _BOUNDS: dict[str, Literal["at_least", "at_most"]] = {
     "above_range": "at_least",
     "below_range": "at_most",
@@ -54,6 +55,8 @@ def consistency_section(results: Sequence[Consistency | Unanswered], names: Name
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
             *(_group_words(one, names) for one in answered),
+            *_little_words(answered, names),
+            *_unknown_noise_words(answered, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
         figures=tuple(_chart(one, number, names) for number, one in enumerate(answered)),
@@ -135,10 +138,12 @@ def _test_words(found: Consistency, names: Names) -> tuple[str, ...]:
 
 def _left_out_words(found: Consistency) -> tuple[str, ...]:
     """What "the sources" leaves out: those that are worth nothing are hardly like the others."""
+    without = sum(len(one.without_interval) for one in found.targets)
     counts = (
         (sum(len(one.not_positive) for one in found.targets), "D_T not surely above 0"),
         (found.bounds, "only a bound"),
-        (sum(len(one.without_interval) for one in found.targets), "no interval on both sides"),
+        # that none has an interval is said once for all groups
+        (without if without < len(found.estimates) else 0, "no interval on both sides"),
     )
     said = [f"{words}: {count}" for count, words in counts if count]
     if not said:
@@ -153,16 +158,34 @@ def _variance_words(found: Consistency) -> str:
     return (
         f"Of the variance of log D_E, {_share(parts.target)} belongs to targets, "
         f"{_share(parts.source)} to sources and {_share(parts.residual)} to neither (what is "
-        f"peculiar to a pair, and noise). {_noise_words(found.noise, parts.residual)}"
+        f"peculiar to a pair, and noise).{_noise_words(found.noise, parts.residual)}"
     )
 
 
 def _noise_words(noise: Noise | None, residual: Component) -> str:
     if noise is None:
-        return "How much of the last is noise is unknown, as the estimates have no intervals."
+        return ""
     kind = "declared" if noise.declared else "measured"
     share = percent_text(min(1.0, noise.variance / residual.variance))
-    return f"At most {share} % of the last is {kind} noise."
+    return f" At most {share} % of the last is {kind} noise."
+
+
+def _unknown_noise_words(answered: Sequence[Consistency], names: Names) -> tuple[str, ...]:
+    """Once for all groups whose residual may be noise or not."""
+    unknown = [
+        one for one in answered if one.noise is None and not isinstance(one.variances, Unanswered)
+    ]
+    if not unknown:
+        return ()
+    where = (
+        ""
+        if len(unknown) == len(answered)
+        else " (" + "; ".join(group_title(one.group, names) for one in unknown) + ")"
+    )
+    return (
+        "How much of what belongs to neither is noise is unknown, as the estimates have no "
+        f"intervals{where}.",
+    )
 
 
 def _arithmetic_words(found: Consistency) -> tuple[str, ...]:
@@ -171,13 +194,26 @@ def _arithmetic_words(found: Consistency) -> tuple[str, ...]:
         return ()
     if fraction <= 0:
         return ("In the median, D_T is not above 0.",)
-    words = (
+    return (
         f"In the median, D_T is {percent_text(fraction)} % of D_E, so that {found.factor:g} times "
-        f"the D_T would be {factor_text(effect)} times the D_E"
+        f"the D_T would be {factor_text(effect)} times the D_E.",
     )
-    if fraction < 0.5:
-        words += "; that D_E depends little on the source would be arithmetic here, not a finding"
-    return (f"{words}.",)
+
+
+def _little_words(answered: Sequence[Consistency], names: Names) -> tuple[str, ...]:
+    """Once for all groups in which D_E is mostly D_F."""
+    little = [
+        group_title(one.group, names)
+        for one in answered
+        if one.transfer_fraction is not None and 0 < one.transfer_fraction < _MOSTLY
+    ]
+    if not little:
+        return ()
+    where = "" if len(little) == len(answered) else f" ({'; '.join(little)})"
+    return (
+        f"Where D_T is less than half of D_E{where}, that D_E depends little on the source is "
+        "arithmetic and not a finding.",
+    )
 
 
 def _share(part: Component) -> str:

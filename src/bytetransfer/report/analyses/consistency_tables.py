@@ -127,7 +127,9 @@ def _spread_cells(spread: Spread, names: Names) -> tuple[Cell, ...]:
 
 
 def equivalence_table(answered: Sequence[Consistency], names: Names) -> Table:
-    """The tests of each target, and how many sources they leave out."""
+    """The tests of each target, and how many sources they leave out; no rows without any test."""
+    if not any(isinstance(one.answer, Equivalence) for found in answered for one in found.targets):
+        answered = ()
     rows = [
         (Cell(group_title(one.group, names)), *_test_cells(target, one.factor, names))
         for one in answered

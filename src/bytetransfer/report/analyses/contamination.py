@@ -14,6 +14,8 @@ from bytetransfer.analysis.contamination import (
     Reading,
     by_corpus,
 )
+from bytetransfer.analysis.counterfactual import Counterfactual
+from bytetransfer.analysis.decomposition import Undecided
 from bytetransfer.analysis.similarity import MeasureResult, Similarity
 from bytetransfer.report.analyses.contamination_tables import (
     DIRECTIONS,
@@ -22,18 +24,20 @@ from bytetransfer.report.analyses.contamination_tables import (
     example_table,
     exposure_table,
     limits_text,
-    p_text,
     percent,
     sampling_words,
     share_table,
 )
-from bytetransfer.report.analyses.phrases import group_title
+from bytetransfer.report.analyses.counterfactual import (
+    counterfactual_table,
+    counterfactual_words,
+)
+from bytetransfer.report.analyses.phrases import SIGNIFICANT, group_title, p_words
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
 from bytetransfer.report.wording import Names, bare, shorten
 from bytetransfer.units import format_bytes
 
-_SIGNIFICANT = 0.05
 _RECOGNISED = 0.5
 
 
@@ -44,6 +48,7 @@ def contamination_section(
     names: Names,
     *,
     examples: Mapping[str, Sequence[str]] | None = None,
+    without: Sequence[Counterfactual | Undecided] = (),
 ) -> Section:
     """What the corpora hold beside their own languages and whether transfer goes with it.
 
@@ -53,6 +58,7 @@ def contamination_section(
         held: target text in the pretraining of each pair (`exposures`).
         names: what to call corpora and learners.
         examples: text of flagged documents by corpus; shown shortened and escaped.
+        without: sources over themselves without foreign lines (`counterfactuals`).
     """
     read = [one for one in readings if isinstance(one, Reading)]
     reasons = [one.reason for one in (*readings, *transfer) if isinstance(one, Unanswered)]
@@ -61,6 +67,7 @@ def contamination_section(
     tables = (
         share_table(read, names),
         effect_table(answered, names),
+        counterfactual_table(without, names),
         exposure_table(held, names),
         example_table(examples or {}, names),
     )
@@ -70,7 +77,8 @@ def contamination_section(
         text=(
             _foreign_words(judged, names),
             *_unrecognised_words(judged, names),
-            *(words for one in answered for words in _transfer_words(one, names)),
+            *_transfer_words(answered, names),
+            *counterfactual_words(without, names),
             *_exposure_words(held, names),
             *_reading_words(read),
             *(f"Not answered: {shorten(reason, 400)}." for reason in dict.fromkeys(reasons)),
@@ -150,26 +158,45 @@ def _reading_words(readings: Sequence[Reading]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _transfer_words(found: Similarity, names: Names) -> tuple[str, ...]:
-    """One paragraph a group: what ten times the contamination goes with."""
-    said = [_effect_words(one) for one in found.measures]
-    words = f"{group_title(found.group, names)}: {'; '.join(said)}."
-    if found.censored:
-        words += f" {found.censored} of {found.pairs} estimates are bounds and left out."
-    return (words,)
+def _transfer_words(found: Sequence[Similarity], names: Names) -> tuple[str, ...]:
+    """One paragraph a group: what ten times the contamination goes with; what has none, once."""
+    said = []
+    for one in found:
+        effects = [words for each in one.measures if (words := _effect_words(each))]
+        if not effects:
+            continue
+        words = f"{group_title(one.group, names)}: {'; '.join(effects)}."
+        if one.censored:
+            words += f" {one.censored} of {one.pairs} estimates are bounds and left out."
+        said.append(words)
+    missing = [(_share_words(each), each.association) for one in found for each in one.measures]
+    reasons: dict[str, list[str]] = {}
+    for share, answer in missing:
+        if isinstance(answer, Unanswered) and share not in reasons.setdefault(answer.reason, []):
+            reasons[answer.reason].append(share)
+    return (
+        *said,
+        *(
+            f"Not answered for {'; '.join(shares)}: {shorten(reason, 300)}."
+            for reason, shares in reasons.items()
+        ),
+    )
+
+
+def _share_words(result: MeasureResult) -> str:
+    direction, _, detector = result.measure.partition(", ")
+    return f"{DIRECTIONS.get(direction, direction)} ({detector})"
 
 
 def _effect_words(result: MeasureResult) -> str:
-    direction, _, detector = result.measure.partition(", ")
-    what = f"{DIRECTIONS.get(direction, direction)} ({detector})"
     if isinstance(result.association, Unanswered):
-        return f"no answer for {what}, because {shorten(result.association.reason, 300)}"
+        return ""
     p = result.corrected_p if result.corrected_p is not None else result.association.p
-    verdict = "goes with" if p <= _SIGNIFICANT else "cannot be told from no effect; it goes with"
+    verdict = "goes with" if p <= SIGNIFICANT else "cannot be told from no effect; it goes with"
     effect = (
         f"{math.exp(result.association.slope):.2f} times the D_E{limits_text(result.association)}"
     )
-    return f"ten times as much of {what} {verdict} {effect}, corrected p = {p_text(p)}"
+    return f"ten times as much of {_share_words(result)} {verdict} {effect}, corrected {p_words(p)}"
 
 
 def _exposure_words(held: Sequence[Exposure], names: Names) -> tuple[str, ...]:

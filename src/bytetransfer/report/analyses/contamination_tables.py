@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import UNDECIDED, Exposure, Proportion, Reading
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, RankCorrelation, Similarity
-from bytetransfer.report.analyses.phrases import group_title
+from bytetransfer.report.analyses.phrases import group_title, p_text, p_words, percent_text
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, bounded_bytes, shorten
 from bytetransfer.units import format_bytes
@@ -24,12 +23,12 @@ DIRECTIONS = {
 
 
 def percent(share: float) -> str:
-    """A share in percent, to three digits.
+    """A share in percent, with its sign.
 
-    >>> percent(0.0), percent(0.00002), percent(0.012345), percent(0.5)
-    ('0 %', '< 0.01 %', '1.23 %', '50 %')
+    >>> percent(0.00002), percent(0.012345)
+    ('< 0.01 %', '1.2 %')
     """
-    return "< 0.01 %" if 0 < share < 0.0001 else f"{100 * share:.3g} %"
+    return f"{percent_text(share)} %"
 
 
 def between(low: float, high: float) -> str:
@@ -43,11 +42,6 @@ def limits_text(found: Association) -> str:
     if found.low is None or found.high is None:
         return " (no interval: too few permutations)"
     return f" ({math.exp(found.low):.2f}–{math.exp(found.high):.2f})"
-
-
-def p_text(p: float) -> str:
-    """A p value as people write it."""
-    return f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
 
 
 def share_table(readings: Sequence[Reading], names: Names) -> Table:
@@ -126,6 +120,7 @@ def effect_table(found: Sequence[Similarity], names: Names) -> Table:
             (Cell(group_title(group.group, names)), *_effect_cells(one))
             for group in found
             for one in group.measures
+            if isinstance(one.association, Association)
         ),
     )
 
@@ -135,16 +130,14 @@ def _effect_cells(result: MeasureResult) -> tuple[Cell, ...]:
     naive = result.naive
     rank = Cell("–")
     if isinstance(naive, RankCorrelation):
-        rank = Cell(_signed(naive.correlation), naive.correlation, detail=f"p = {p_text(naive.p)}")
+        rank = Cell(_signed(naive.correlation), naive.correlation, detail=p_words(naive.p))
     first = (
         Cell(DIRECTIONS.get(direction, direction), direction),
         Cell(detector, detector),
         Cell(str(result.pairs), result.pairs),
     )
     found = result.association
-    if isinstance(found, Unanswered):
-        reason = shorten(found.reason, 300)
-        return (*first, Cell("–", detail=reason), *(Cell("–") for _ in range(4)), rank)
+    assert isinstance(found, Association)
     factor, corrected = math.exp(found.slope), result.corrected_p
     return (
         *first,

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from bytetransfer.analysis.cells import Group, Unanswered
+from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contrasts import Amount, Contrast
 from bytetransfer.analysis.decomposition import RUNGS, ControlledPair, Stack, Undecided
 from bytetransfer.learners.catalog import SURFACE
-from bytetransfer.measurement import SCRATCH
+from bytetransfer.report.analyses.contrast_tables import (
+    bytes_more,
+    contrast_row,
+    contrast_table,
+    lowered,
+    over,
+    percent_lowered,
+    upper_names,
+)
+from bytetransfer.report.analyses.phrases import SIGNIFICANT
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
-from bytetransfer.report.document import Cell, Column, Section, Table
-from bytetransfer.report.wording import Names, bare, byte_range, shorten, signed_bytes
+from bytetransfer.report.document import Section, Table
+from bytetransfer.report.wording import Names, bare, shorten
 from bytetransfer.units import format_bytes
 
 _Found = TypeVar("_Found", Stack, ControlledPair)
 
-_SIGNIFICANT = 0.05
-_OPEN_ROWS = 20
+
 _SPREAD = 0.4  # of the distance between two categories, that the sizes at one share
-_COLUMNS = (
-    Column("step"),
-    Column("target"),
-    Column("learner"),
-    Column("D_F", "bytes", numeric=True),
-    Column("loss lowered by", "%", numeric=True),
-    Column("D_E times", "factor", numeric=True),
-    Column("D_T more by", "bytes", numeric=True),
-    Column("corrected p", "", numeric=True),
-    Column("intervals cover"),
-)
 
 
 def decomposition_section(
@@ -58,6 +54,7 @@ def decomposition_section(
         text=(
             *(_pair_words(panel, names) for panel in _panels(controlled)),
             *(_stack_words(panel, names) for panel in _panels(answered)),
+            *_without_interval_words(answered),
             *_missing_words(answered),
             *_reading_words(answered, controlled),
             *_open_words(open_questions, names),
@@ -65,44 +62,6 @@ def decomposition_section(
         figures=(*_stack_charts(answered, names), *_pair_charts(controlled, names)),
         tables=tuple(table for table in tables if table.rows),
     )
-
-
-def _lowered(gain: float) -> float:
-    """Percent of the loss, signed."""
-    return -100 * math.expm1(-gain)
-
-
-def _percent(amount: Amount) -> str:
-    value = f"{_lowered(amount.value):.3g} %".replace("-", "−")
-    if amount.low is None or amount.high is None:
-        return value
-    low, high = (f"{_lowered(end):.3g}".replace("-", "−") for end in (amount.low, amount.high))
-    return f"{value} ({low} to {high})"
-
-
-def _factor(amount: Amount | Unanswered) -> str:
-    if isinstance(amount, Unanswered):
-        return "unknown"
-    value = f"{math.exp(amount.value):.3g}"
-    if amount.low is None or amount.high is None:
-        return value
-    return f"{value} ({math.exp(amount.low):.3g} to {math.exp(amount.high):.3g})"
-
-
-def _bytes(amount: Amount | Unanswered) -> str:
-    if isinstance(amount, Unanswered):
-        return "unknown"
-    around = byte_range(amount.low, amount.high)
-    return signed_bytes(amount.value) + (f" ({around})" if around else "")
-
-
-def _source(name: str, names: Names) -> str:
-    return "no pretraining" if name == SCRATCH else names.language(name)
-
-
-def _over(contrast: Contrast, names: Names) -> str:
-    lower = ", ".join(_source(name, names) for name in contrast.lower)
-    return f"{_top(contrast, names)} over {lower}"
 
 
 def _panels(found: Sequence[_Found]) -> list[list[_Found]]:
@@ -129,18 +88,18 @@ def _stack_words(panel: Sequence[Stack], names: Names) -> str:
         words += "(beside the others, never part of their sum) "
     told: dict[str, list[str]] = {}
     for one in panel:
-        amount = f"{_percent(one.whole.loss_gain)} at {_size(one)}"
-        told.setdefault(_over(one.whole, names), []).append(amount)
+        amount = f"{percent_lowered(one.whole.loss_gain)} at {_size(one)}"
+        told.setdefault(over(one.whole, names), []).append(amount)
     for what, amounts in told.items():
         words += f"{what} lowers the loss by {'; '.join(amounts)}. "
     if all(one.whole.p is None for one in panel):
-        return words + "Without intervals no step can be told from chance."
+        return words.strip()
     clear: dict[str, list[str]] = {}
     for one in panel:
         for step in one.steps:
-            sizes = clear.setdefault(f"{step.adds} ({_over(step.contrast, names)})", [])
-            if step.contrast.corrected_p is not None and step.contrast.corrected_p < _SIGNIFICANT:
-                sizes.append(f"{_percent(step.contrast.loss_gain)} at {_size(one)}")
+            sizes = clear.setdefault(f"{step.adds} ({over(step.contrast, names)})", [])
+            if step.contrast.corrected_p is not None and step.contrast.corrected_p < SIGNIFICANT:
+                sizes.append(f"{percent_lowered(step.contrast.loss_gain)} at {_size(one)}")
     said = [
         f"{what[0].upper()}{what[1:]}: {'; '.join(sizes)}."
         for what, sizes in clear.items()
@@ -156,7 +115,7 @@ def _pair_words(panel: Sequence[ControlledPair], names: Names) -> str:
     first = panel[0]
     words = (
         f"{_where(first, names)}: the part that only the close source has "
-        f"({_over(first.specific, names)}) lowers the loss by "
+        f"({over(first.specific, names)}) lowers the loss by "
         f"{'; '.join(_part(one, one.specific) for one in panel)}."
     )
     known = [(one, one.agnostic) for one in panel if isinstance(one.agnostic, Contrast)]
@@ -168,8 +127,8 @@ def _pair_words(panel: Sequence[ControlledPair], names: Names) -> str:
 
 def _part(one: ControlledPair, part: Contrast) -> str:
     worth = part.transfer_gain_bytes
-    said = f", worth {_bytes(worth)}," if isinstance(worth, Amount) else ""
-    return f"{_percent(part.loss_gain)}{said} at {_size(one)}"
+    said = f", worth {bytes_more(worth)}," if isinstance(worth, Amount) else ""
+    return f"{percent_lowered(part.loss_gain)}{said} at {_size(one)}"
 
 
 def _why(pair: ControlledPair) -> str:
@@ -178,6 +137,14 @@ def _why(pair: ControlledPair) -> str:
 
 def _size(one: Stack | ControlledPair) -> str:
     return format_bytes(one.group.finetune_bytes)
+
+
+def _without_interval_words(stacks: Sequence[Stack]) -> list[str]:
+    without = sum(one.whole.p is None for one in stacks)
+    if not without:
+        return []
+    where = "" if without == len(stacks) else f" (in {without} of {len(stacks)} stacks)"
+    return [f"Without intervals no step can be told from chance{where}."]
 
 
 def _missing_words(stacks: Sequence[Stack]) -> list[str]:
@@ -214,33 +181,13 @@ def _open_words(found: Sequence[Undecided], names: Names) -> list[str]:
     return [f"Not answered at {number} sizes for {what}." for what, number in count.items()]
 
 
-def _row(
-    step: str, group: Group, target: str, contrast: Contrast, names: Names
-) -> tuple[Cell, ...]:
-    effective, transfer = contrast.effective_gain, contrast.transfer_gain_bytes
-    factor = math.exp(effective.value) if isinstance(effective, Amount) else None
-    reason = effective.reason if isinstance(effective, Unanswered) else ""
-    p = contrast.corrected_p
-    return (
-        Cell(_over(contrast, names), step, detail=step),
-        Cell(names.language(target), target),
-        Cell(names.learner(group.learner, group.regime), group.learner),
-        Cell(format_bytes(group.finetune_bytes), group.finetune_bytes),
-        Cell(_percent(contrast.loss_gain), _lowered(contrast.loss_gain.value)),
-        Cell(_factor(effective), factor, detail=shorten(reason, 120)),
-        Cell(_bytes(transfer), transfer.value if isinstance(transfer, Amount) else None),
-        Cell("–") if p is None else Cell(f"{p:.3g}" if p >= 0.001 else "< 0.001", p),
-        Cell(f"{contrast.covers}; seeds: {contrast.seeds}", contrast.covers),
-    )
-
-
 def _stack_table(stacks: Sequence[Stack], names: Names) -> Table:
     rows = [
-        _row(step.adds, one.group, one.target, step.contrast, names)
+        contrast_row(step.adds, one.group, one.target, step.contrast, names)
         for one in stacks
         for step in (*one.steps, *one.beside)
     ]
-    return _table("decomposition-steps", "What each control adds", rows)
+    return contrast_table("decomposition-steps", "What each control adds", rows)
 
 
 def _pair_table(pairs: Sequence[ControlledPair], names: Names) -> Table:
@@ -250,18 +197,8 @@ def _pair_table(pairs: Sequence[ControlledPair], names: Names) -> Table:
         if isinstance(one.agnostic, Contrast):
             named.append(("agnostic", one.agnostic))
         named += [("close over one distant source", each) for each in one.each]
-        rows += [_row(step, one.group, one.target, found, names) for step, found in named]
-    return _table("decomposition-pairs", "A close source against distant ones", rows)
-
-
-def _table(name: str, caption: str, rows: list[tuple[Cell, ...]]) -> Table:
-    return Table(
-        name=name,
-        caption=caption,
-        columns=_COLUMNS,
-        rows=tuple(rows),
-        is_open=len(rows) <= _OPEN_ROWS,
-    )
+        rows += [contrast_row(step, one.group, one.target, found, names) for step, found in named]
+    return contrast_table("decomposition-pairs", "A close source against distant ones", rows)
 
 
 def _stack_charts(stacks: Sequence[Stack], names: Names) -> list[Chart]:
@@ -270,8 +207,8 @@ def _stack_charts(stacks: Sequence[Stack], names: Names) -> list[Chart]:
     for panel in _panels(stacks):
         columns: dict[str, dict[int, Contrast]] = {}
         for one in panel:
-            steps = {f"→ {_top(step.contrast, names)}": step for step in one.steps}
-            steps |= {_over(step.contrast, names): step for step in one.beside}
+            steps = {f"→ {upper_names(step.contrast, names)}": step for step in one.steps}
+            steps |= {over(step.contrast, names): step for step in one.beside}
             for label, step in steps.items():
                 columns.setdefault(label, {})[one.group.finetune_bytes] = step.contrast
         title = _where(panel[0], names)
@@ -291,10 +228,6 @@ def _pair_charts(pairs: Sequence[ControlledPair], names: Names) -> list[Chart]:
         title = f"{_where(panel[0], names)}, close source {names.language(panel[0].close)}"
         charts.append(_chart(f"decomposition-pair-{len(charts)}", title, columns, names))
     return charts
-
-
-def _top(contrast: Contrast, names: Names) -> str:
-    return ", ".join(_source(name, names) for name in contrast.upper)
 
 
 def _chart(name: str, title: str, columns: dict[str, dict[int, Contrast]], names: Names) -> Chart:
@@ -344,8 +277,8 @@ def _dot(place: float, contrast: Contrast, names: Names) -> Dot:
     gain = contrast.loss_gain
     return Dot(
         x=place,
-        y=_lowered(gain.value),
-        low=None if gain.low is None else _lowered(gain.low),
-        high=None if gain.high is None else _lowered(gain.high),
-        note=bare(f"{_over(contrast, names)}: {_percent(gain)}"),
+        y=lowered(gain.value),
+        low=None if gain.low is None else lowered(gain.low),
+        high=None if gain.high is None else lowered(gain.high),
+        note=bare(f"{over(contrast, names)}: {percent_lowered(gain)}"),
     )

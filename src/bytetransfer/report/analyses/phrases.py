@@ -27,21 +27,21 @@ def noise_words(noise: float | None) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p value, to two digits where it counts.
+    """A p value: two digits, four decimals at most.
 
-    >>> p_text(0.00001), p_text(0.0312), p_text(0.5)
-    ('< 0.001', '0.031', '0.50')
+    >>> p_text(0.00001), p_text(0.00123), p_text(0.0312), p_text(0.5)
+    ('< 0.0001', '0.0012', '0.031', '0.50')
     """
-    if p < 0.001:
-        return "< 0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.{4 if p < 0.01 else 3 if p < 0.1 else 2}f}"
 
 
 def p_words(p: float) -> str:
     """A p value in a sentence.
 
     >>> p_words(0.00001), p_words(0.5)
-    ('p < 0.001', 'p = 0.50')
+    ('p < 0.0001', 'p = 0.50')
     """
     text = p_text(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
@@ -61,10 +61,18 @@ def factor_text(factor: float) -> str:
 
 
 def percent_text(share: float) -> str:
-    """A share in percent, two digits or whole numbers, the sign left to the reader.
+    """A share in percent: two digits of it, or of what it lacks to all; the sign is left out.
 
-    >>> percent_text(0.00123), percent_text(0.456), percent_text(0.9996), percent_text(0.0)
-    ('0.12', '46', '100', '0')
+    >>> percent_text(0.0), percent_text(0.00123), percent_text(0.456), percent_text(0.9934)
+    ('0', '0.12', '46', '99.34')
+    >>> percent_text(0.00002), percent_text(0.99999), percent_text(1.0)
+    ('< 0.01', '> 99.99', '100')
     """
-    percent = 100 * share
-    return f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+    percent, rest = 100 * share, 100 * (1 - share)
+    if percent <= 0 or rest <= 0:
+        return "0" if percent <= 0 else "100"
+    if min(percent, rest) < 0.01:
+        return "< 0.01" if percent < rest else "> 99.99"
+    if percent < 10:
+        return f"{percent:.2g}"
+    return f"{100 - float(f'{rest:.2g}'):.4g}" if rest < 10 else f"{percent:.0f}"

@@ -11,7 +11,8 @@ from typing import Literal
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contrasts import Amount
 from bytetransfer.analysis.laws import FinetuneLaw, SizeLaw
-from bytetransfer.analysis.scaling import Crossover, ModelScaling, Scaling
+from bytetransfer.analysis.scaling import WITHOUT_INTERVALS, Crossover, ModelScaling, Scaling
+from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
 from bytetransfer.report.wording import Names, bare, byte_range, shorten, transfer_range, verdict
@@ -91,7 +92,7 @@ def _answer(found: Sequence[Scaling]) -> str:
         return "Where pretraining stops paying cannot be said: the sign of D_T is not known."
     count = Counter(told)
     chance = ""
-    if any(not crossover.covers.startswith("no interval: the") for crossover in known):
+    if any(crossover.covers != WITHOUT_INTERVALS for crossover in known):
         chance = (
             f"In {vague} of them this rests on signs that may be chance: the intervals of D_T "
             "allow any size. "
@@ -213,7 +214,7 @@ def _crossover_table(found: Sequence[Scaling], names: Names) -> Table:
                 *_heads(one, names),
                 Cell(_COURSES[turn.course], turn.course),
                 Cell("–") if size is None else Cell(format_bytes(size), size),
-                Cell(byte_range(turn.low, turn.high) or "–", detail=turn.covers),
+                Cell(byte_range(turn.low, turn.high) or "–", detail=_covers(turn)),
                 Cell(str(turn.cells), turn.cells),
                 Cell(str(turn.left_out), turn.left_out),
             )
@@ -227,6 +228,11 @@ def _crossover_table(found: Sequence[Scaling], names: Names) -> Table:
         Column("left out", numeric=True),
     )
     return _table("scaling-crossover", "Where D_T changes its sign", columns, rows)
+
+
+def _covers(turn: Crossover) -> str:
+    """What the interval covers; that there is none for want of intervals is said once above."""
+    return "" if turn.covers == WITHOUT_INTERVALS else turn.covers
 
 
 def _law_table(found: Sequence[Scaling], models: Sequence[ModelScaling], names: Names) -> Table:
@@ -269,7 +275,7 @@ def _law_cells(name: str, law: SizeLaw) -> tuple[Cell, ...]:
         _amount(law.slope),
         Cell("–") if law.model_slope is None else _amount(law.model_slope),
         Cell(f"{math.exp(law.scatter):.3g}", law.scatter),
-        Cell("–") if p is None else Cell(f"{p:.3g}" if p >= 0.001 else "< 0.001", p),
+        Cell("–") if p is None else Cell(p_text(p), p),
         _error(law.held_out_error),
         Cell(str(law.cells), law.cells, detail=bounds),
         Cell(str(law.left_out), law.left_out),
@@ -282,16 +288,11 @@ def _loss_table(found: Sequence[Scaling], names: Names) -> Table:
         law = one.loss
         if not isinstance(law, FinetuneLaw):
             continue
-        offset = law.offset_bytes
         rows.append(
             (
                 *_heads(one, names),
                 _amount(law.exponent),
-                Cell(
-                    format_bytes(offset.value),
-                    offset.value,
-                    detail=byte_range(offset.low, offset.high),
-                ),
+                _offset_cell(law),
                 _error(law.held_out_error),
                 Cell(str(law.sizes), law.sizes),
             )
@@ -305,6 +306,14 @@ def _loss_table(found: Sequence[Scaling], names: Names) -> Table:
     )
     caption = "Fine-tuned loss as a law of D_F: (A / (D_F + D_0))^α"
     return _table("scaling-loss", caption, columns, rows)
+
+
+def _offset_cell(law: FinetuneLaw) -> Cell:
+    offset = law.offset_bytes
+    if law.offset_bound and offset.high is not None:
+        return Cell(f"≤ {format_bytes(offset.high)}", offset.high, detail=law.offset_bound)
+    around = byte_range(offset.low, offset.high)
+    return Cell(format_bytes(offset.value), offset.value, detail=around)
 
 
 def _table(

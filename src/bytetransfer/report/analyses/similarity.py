@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.analysis.mrqap import Association
-from bytetransfer.analysis.similarity import MeasureResult, Similarity
+from bytetransfer.analysis.similarity import Similarity
+from bytetransfer.report.analyses.phrases import SIGNIFICANT, p_text, p_words, percent_text
+from bytetransfer.report.analyses.similarity_charts import (
+    Finding,
+    effect_charts,
+    scatter_of_first,
+)
 from bytetransfer.report.analyses.similarity_tables import (
     amount_words,
     bounds_table,
@@ -17,19 +23,15 @@ from bytetransfer.report.analyses.similarity_tables import (
     is_log,
     learner_words,
     missing_table,
-    outcome_height,
-    p_words,
     reason_table,
     size_words,
 )
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
 from bytetransfer.report.wording import Names, isolate
 
 _LABELLED_SOURCES = 6
 _MANY_BOUNDS = 1 / 3
 _LITTLE_TRANSFER = 0.1
-_ALPHA = 0.05
 
 _METHOD = (
     "How: a strong source, an easy target or a remote language moves all its pairs at once. So "
@@ -46,15 +48,6 @@ _NAIVE = (
 )
 
 
-class _Finding(NamedTuple):
-    """An association and where it was found."""
-
-    found: Similarity
-    measure: MeasureResult
-    association: Association
-    p: float  # corrected
-
-
 def similarity_section(
     results: Mapping[Group, Similarity | Unanswered],
     names: Names,
@@ -62,7 +55,10 @@ def similarity_section(
     missing: Mapping[str, Mapping[str, str]] | None = None,
     notes: Sequence[str] = (),
 ) -> Section:
-    """What the analysis says, answer first, with a scatter plot and its tables.
+    """What the analysis says, answer first, with all effects drawn and their tables.
+
+    What is drawn never goes by what was found: every measure at every size in one chart a learner,
+    and the pairs behind the first measure at the smallest size above 0 that has an answer.
 
     Args:
         results: by group of estimates, or why there is none.
@@ -71,15 +67,13 @@ def similarity_section(
         notes: what else to say, for example which database and how large the samples were.
     """
     answered = [one for one in results.values() if isinstance(one, Similarity)]
-    findings = sorted(
-        (
-            _Finding(found, measure, measure.association, measure.corrected_p)
-            for found in answered
-            for measure in found.measures
-            if isinstance(measure.association, Association) and measure.corrected_p is not None
-        ),
-        key=lambda finding: (finding.p, -abs(finding.association.correlation)),
-    )
+    drawn = [
+        Finding(found, measure, measure.association, measure.corrected_p)
+        for found in answered
+        for measure in found.measures
+        if isinstance(measure.association, Association) and measure.corrected_p is not None
+    ]
+    findings = sorted(drawn, key=lambda one: (one.p, -abs(one.association.correlation)))
     text = [*_answers(findings, names), *_cautions(answered, names)]
     if findings:
         text += [_METHOD, _smallest(findings), _NAIVE]
@@ -93,20 +87,20 @@ def similarity_section(
         name="similarity",
         title="Do similar languages transfer more?",
         text=(*text, *notes),
-        figures=(_scatter(findings[0], len(findings), names),) if findings else (),
+        figures=(*effect_charts(drawn, names), *scatter_of_first(drawn, names)),
         tables=tuple(table for table in tables if table.rows),
     )
 
 
-def _answers(findings: Sequence[_Finding], names: Names) -> list[str]:
+def _answers(findings: Sequence[Finding], names: Names) -> list[str]:
     if not findings:
         return ["No answer: no measure of distance could be compared with transfer; see the table."]
-    real = [finding for finding in findings if finding.p <= _ALPHA]
+    real = [finding for finding in findings if finding.p <= SIGNIFICANT]
     if not real:
         return [
             f"No relation was found: in none of {len(findings)} comparisons does transfer go with "
-            f"distance beyond chance (smallest corrected p = {p_words(findings[0].p)}). That does "
-            "not show that there is none; the intervals say which effects remain possible."
+            f"distance beyond chance (smallest corrected {p_words(findings[0].p)}). That does "
+            "not show that there is none; intervals say which effects remain possible."
         ]
     more = [finding for finding in real if finding.association.slope < 0]
     less = len(real) - len(more)
@@ -118,7 +112,7 @@ def _answers(findings: Sequence[_Finding], names: Names) -> list[str]:
     return [f"{counted}{rest}. " + " ".join(_said(finding, names) for finding in real[:6])]
 
 
-def _said(finding: _Finding, names: Names) -> str:
+def _said(finding: Finding, names: Names) -> str:
     where = (
         f"{size_words(finding.found)} of target text ({learner_words(finding.found.group, names)})"
     )
@@ -128,30 +122,40 @@ def _said(finding: _Finding, names: Names) -> str:
     amount = f"{effect} times as large" if is_log(finding.found) else f"larger by {effect}"
     return (
         f"With {where}, a source closer by one standard deviation ({measure}) {goes} "
-        f"{amount} ({span}; p = {p_words(finding.p)})."
+        f"{amount} ({span}; {p_words(finding.p)})."
     )
 
 
 def _cautions(answered: Sequence[Similarity], names: Names) -> list[str]:
     text = []
     for found in answered:
-        where = f"{size_words(found)} ({learner_words(found.group, names)})"
-        if found.censored:
-            heavy = found.censored > _MANY_BOUNDS * found.pairs
-            text.append(
-                f"At {where}, {found.censored} of {found.pairs} estimates are bounds and were left "
-                "out; the table of bounds takes each for its value instead."
-                + (" So many are missing that neither can be relied on." if heavy else "")
-            )
-        if abs(found.transfer_fraction) < _LITTLE_TRANSFER and is_log(found):
-            text.append(
-                f"At {where}, pretraining is {found.transfer_fraction:.0%} of D_E in the median: "
-                "the rest is D_F, the same for all sources, so log D_E can hardly differ."
-            )
+        if not found.censored:
+            continue
+        heavy = found.censored > _MANY_BOUNDS * found.pairs
+        text.append(
+            f"At {_where(found, names)}, {found.censored} of {found.pairs} estimates are bounds "
+            "and were left out; the table of bounds takes each for its value instead."
+            + (" So many are missing that neither can be relied on." if heavy else "")
+        )
+    little = [one for one in answered if abs(one.transfer_fraction) < _LITTLE_TRANSFER]
+    said = [
+        f"{_signed_percent(one.transfer_fraction)} % at {_where(one, names)}"
+        for one in little
+        if is_log(one)
+    ]
+    if said:
+        text.append(
+            f"Pretraining is little of D_E in the median: {'; '.join(said)}. The rest is D_F, the "
+            "same for all sources, so log D_E can hardly differ."
+        )
     return text
 
 
-def _smallest(findings: Sequence[_Finding]) -> str:
+def _where(found: Similarity, names: Names) -> str:
+    return f"{size_words(found)} ({learner_words(found.group, names)})"
+
+
+def _smallest(findings: Sequence[Finding]) -> str:
     """What the permutations were of, and what they can show at most."""
     kinds = sorted({(one.association.moved, one.association.exact) for one in findings})
     words = {
@@ -163,82 +167,24 @@ def _smallest(findings: Sequence[_Finding]) -> str:
         f"{words[moved]}, {'all arrangements' if exact else 'at random'}" for moved, exact in kinds
     )
     smallest = max(one.association.smallest_p for one in findings)
-    return (
-        f"Permuted were {how}. The smallest p that could be found is {p_words(smallest)} before "
-        + (
-            "correction."
-            if smallest <= _ALPHA
-            else "correction: so few languages can never show a relation at the 5 % level."
-        )
+    tested = max(Counter(one.found.group for one in findings).values())
+    best = min(1.0, smallest * tested)
+    said = f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)}"
+    if tested > 1:
+        said += f", {p_text(best)} after correction for {tested} measures"
+    return said + (
+        "." if best <= SIGNIFICANT else ": so few languages can never show a relation at 5 %."
     )
 
 
-def _span(finding: _Finding) -> str:
+def _signed_percent(share: float) -> str:
+    return ("−" if share < 0 else "") + percent_text(abs(share))
+
+
+def _span(finding: Finding) -> str:
     low, high = closer_limits(finding.association, finding.found)
     if low is None or high is None:
         return "no interval: too few arrangements"
     level = f"{finding.association.level:.0%}".replace("%", " %")
     first, last = amount_words(low, finding.found), amount_words(high, finding.found)
     return f"{level} interval {first} to {last}"
-
-
-def _scatter(finding: _Finding, count: int, names: Names) -> Chart:
-    """The comparison with the smallest corrected p, as residuals."""
-    found, one = finding.found, finding.association
-    places = [pair.predictor for pair in one.pairs]
-    line = tuple(
-        Dot(x=x, y=outcome_height(one.slope * x, found)) for x in (min(places), max(places))
-    )
-    series = (Series(name="", ink=0, style="curve", dots=line), *_marks(finding, names))
-    heights = [dot.y for each in series for dot in each.dots]
-    measure = isolate(finding.measure.measure)
-    outcome = "D_E, as a multiple of" if is_log(found) else "D_T, in bytes more than"
-    return Chart(
-        name="similarity-scatter",
-        title=f"Transfer and distance ({measure}) at D_F = {size_words(found)}, "
-        f"{learner_words(found.group, names)}: the smallest p of {count} comparisons",
-        description=f"Each mark is a pair of source and target, both variables without source and "
-        f"target effects. Partial correlation {one.correlation:.2f}, corrected p = "
-        f"{p_words(finding.p)}; the line is the fitted slope.",
-        x=Axis(
-            title=f"distance ({measure}), more than source and target explain",
-            kind="linear",
-            low=min(places),
-            high=max(places),
-            unit="number",
-        ),
-        y=Axis(
-            title=f"{outcome} what source and target explain",
-            kind="log" if is_log(found) else "linear",
-            low=min(heights),
-            high=max(heights),
-            unit="number" if is_log(found) else "bytes",
-        ),
-        series=series,
-    )
-
-
-def _marks(finding: _Finding, names: Names) -> list[Series]:
-    """A series a source, or one for all where they are many."""
-    pairs = sorted(finding.association.pairs, key=lambda pair: pair.predictor)
-    sources = sorted({pair.source for pair in pairs})
-    if len(sources) > _LABELLED_SOURCES:
-        chosen = {"": pairs}
-    else:
-        chosen = {source: [pair for pair in pairs if pair.source == source] for source in sources}
-    return [
-        Series(
-            name=names.language(source) if source else "",
-            ink=names.ink(source, finding.found.group.pretrain_bytes) if source else 1,
-            style="loose",
-            dots=tuple(
-                Dot(
-                    x=pair.predictor,
-                    y=outcome_height(pair.outcome, finding.found),
-                    note=f"{names.language(pair.source)} → {names.language(pair.target)}",
-                )
-                for pair in of_source
-            ),
-        )
-        for source, of_source in chosen.items()
-    ]

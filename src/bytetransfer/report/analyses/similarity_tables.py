@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, RankCorrelation, Similarity
+from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, isolate, signed_bytes
 from bytetransfer.units import format_bytes
@@ -46,13 +47,13 @@ def _effect_cells(found: Similarity, measure: MeasureResult) -> tuple[Cell, ...]
     naive = measure.naive
     raw: tuple[Cell, Cell] = (Cell("–"), Cell("–"))
     if isinstance(naive, RankCorrelation):
-        raw = _decimal(naive.correlation), Cell(p_words(naive.p), naive.p)
+        raw = _decimal(naive.correlation), Cell(p_text(naive.p), naive.p)
     return (
         Cell(isolate(measure.measure), measure.measure),
         *_amount_cells(one, found),
         _decimal(one.correlation),
-        Cell(p_words(one.p), one.p),
-        Cell(p_words(measure.corrected_p), measure.corrected_p),
+        Cell(p_text(one.p), one.p),
+        Cell(p_text(measure.corrected_p), measure.corrected_p),
         Cell(str(measure.pairs), measure.pairs),
         Cell(str(measure.missing), measure.missing),
         *raw,
@@ -75,7 +76,7 @@ def bounds_table(answered: Sequence[Similarity], names: Names) -> Table:
             *_group_cells(found, names),
             Cell(isolate(measure.measure), measure.measure),
             *_amount_cells(measure.with_bounds, found),
-            Cell(p_words(measure.with_bounds.p), measure.with_bounds.p),
+            Cell(p_text(measure.with_bounds.p), measure.with_bounds.p),
             Cell(str(len(measure.with_bounds.pairs)), len(measure.with_bounds.pairs)),
         )
         for found in answered
@@ -98,43 +99,50 @@ def _amount_cells(one: Association, found: Similarity) -> tuple[Cell, Cell]:
 
 
 def reason_table(results: Mapping[Group, Similarity | Unanswered], names: Names) -> Table:
-    """Every comparison without an answer, and why."""
-    rows = []
+    """Every comparison without an answer, and why; sizes with the same reason in one row."""
+    sizes: dict[tuple[str, str, str], list[int]] = {}
     for group, found in results.items():
         given = (
             [("all", found)]
             if isinstance(found, Unanswered)
             else [(isolate(one.measure), one.association) for one in found.measures]
         )
-        rows += [
-            (
-                Cell(format_bytes(group.finetune_bytes), group.finetune_bytes),
-                Cell(learner_words(group, names)),
-                Cell(measure),
-                Cell(answer.reason),
-            )
-            for measure, answer in given
-            if isinstance(answer, Unanswered)
-        ]
-    columns = Column("D_F", "bytes", numeric=True), Column("learner"), Column("measure")
+        for measure, answer in given:
+            if isinstance(answer, Unanswered):
+                key = (learner_words(group, names), measure, answer.reason)
+                sizes.setdefault(key, []).append(group.finetune_bytes)
+    rows = tuple(
+        (
+            Cell(", ".join(format_bytes(size) for size in found), found[0]),
+            Cell(learner),
+            Cell(measure),
+            Cell(reason),
+        )
+        for (learner, measure, reason), found in sizes.items()
+    )
+    columns = Column("D_F", "bytes"), Column("learner"), Column("measure"), Column("reason")
     return Table(
-        name="similarity-unanswered",
-        caption="Without an answer",
-        columns=(*columns, Column("reason")),
-        rows=tuple(rows),
+        name="similarity-unanswered", caption="Without an answer", columns=columns, rows=rows
     )
 
 
 def missing_table(missing: Mapping[str, Mapping[str, str]], names: Names) -> Table:
-    """Corpora that a measure has no distance for."""
+    """Corpora that measures have no distance for; measures with the same reason in one row."""
+    measures: dict[tuple[str, str], list[str]] = {}
+    for measure, reasons in missing.items():
+        for name, reason in reasons.items():
+            measures.setdefault((name, reason), []).append(measure)
     return Table(
         name="similarity-missing",
         caption="Corpora without a distance",
-        columns=(Column("measure"), Column("corpus"), Column("reason")),
+        columns=(Column("corpus"), Column("measures"), Column("reason")),
         rows=tuple(
-            (Cell(isolate(measure), measure), Cell(names.language(name), name), Cell(reason))
-            for measure, reasons in missing.items()
-            for name, reason in reasons.items()
+            (
+                Cell(names.language(name), name),
+                Cell(", ".join(isolate(measure) for measure in found), ", ".join(found)),
+                Cell(reason),
+            )
+            for (name, reason), found in measures.items()
         ),
         is_open=False,
     )
@@ -193,15 +201,3 @@ def amount_words(amount: float, found: Similarity) -> str:
 
 def _decimal(value: float) -> Cell:
     return Cell(f"{value:.2f}".replace("-", "−"), value)
-
-
-def p_words(value: float) -> str:
-    """A p value as people write it.
-
-    >>> p_words(0.2841), p_words(0.0312), p_words(0.0001), p_words(1e-9)
-    ('.28', '.031', '.0001', '< .0001')
-    """
-    if value < 0.00005:
-        return "< .0001"
-    digits = 2 if value >= 0.1 else 3 if value >= 0.01 else 4
-    return "1" if value >= 0.995 else f"{value:.{digits}f}".removeprefix("0")
