@@ -93,6 +93,7 @@ def test_other_ranks_write_nothing_and_leave_the_surface_learner_to_the_first(
     runs, store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Ranks, "first_says", lambda self, value: value)
+    monkeypatch.setattr("bytetransfer.engine.worker.make_learner", None)  # nothing is to be learnt
     key = runs["ngram"].key
     before = sorted(store.run_folder(key).iterdir())
     execute(store, key, parents=lambda _: None, ranks=Ranks(1, 2))
