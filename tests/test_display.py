@@ -71,6 +71,18 @@ def test_a_log_has_a_readable_line_for_every_run_that_ends(make, plan, store, lo
     assert fourth not in written(log)
 
 
+def test_a_log_says_what_went_otherwise_than_asked_for(make, plan, store, log):
+    key = next(key for key, planned in plan.runs.items() if planned.run.numerics is not None)
+    run = plan.runs[key].run
+    with RunDisplay(plan, store, log, quiet=False) as display:
+        show(display, plan, running=[key])
+        numerics = msgspec.structs.replace(run.numerics, micro_batch=2)
+        result = msgspec.structs.replace(make.result(run), changed_numerics=numerics)
+        store.finish(result, make.environment)
+        show(display, plan, done=[key])
+    assert "seen; memory ran out: 2 instead of 16 sequences" in written(log)
+
+
 def test_quiet_shows_nothing(make, plan, store, log, terminal):
     key = next(iter(plan.runs))
     make.finish(store, plan.runs[key].run)

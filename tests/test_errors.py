@@ -27,7 +27,8 @@ def test_the_tree_drawn_at_the_top_is_the_tree():
     for name, kind in inspect.getmembers(errors, inspect.isclass):
         assert name in (errors.__doc__ or "")
         assert issubclass(kind, BytetransferError)
-        assert issubclass(kind, UserError) is (kind not in (BytetransferError, RunFailedError))
+        is_of_a_run = kind is BytetransferError or issubclass(kind, RunFailedError)
+        assert issubclass(kind, UserError) is not is_of_a_run
 
 
 def test_a_missing_extra_names_the_command_that_installs_it():

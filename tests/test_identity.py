@@ -156,6 +156,13 @@ def golden_runs() -> dict[str, Run]:
             numerics=numerics(),
             **common,
         ),
+        "retried": Run(
+            kind="pretrain",
+            settings=msgspec.structs.replace(neural(paper), retry_not_finite=True),
+            sample=msgspec.structs.replace(sample, end="far"),
+            numerics=numerics(),
+            **common,
+        ),
     }
 
 
@@ -190,7 +197,7 @@ in golden_runs() and do the same.
 """
 
 
-@pytest.mark.parametrize("name", ["ngram", "converged", "paper"])
+@pytest.mark.parametrize("name", ["ngram", "converged", "paper", "retried"])
 def test_keys_of_runs_do_not_change_by_accident(name):
     known = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert known[str(RUN_FORMAT)][name] == golden_runs()[name].key, LEGITIMATE

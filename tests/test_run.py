@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from bytetransfer.identity import canonical_json
+from bytetransfer.learners.learner import Training
 from bytetransfer.learners.ngram import NgramSettings
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.settings import (
@@ -10,7 +11,7 @@ from bytetransfer.learners.transformer.settings import (
     TransformerSettings,
     preset,
 )
-from bytetransfer.run import Loss, Result, Run, Sample
+from bytetransfer.run import Loss, Result, Run, Sample, departures
 
 
 def neural(make, recipe=None):
@@ -33,6 +34,8 @@ def test_a_run_and_back_is_the_same_run_with_the_same_key(make, recipe):
 
 def variants(value):
     """The value of a field, changed."""
+    if value is msgspec.UNSET:  # the one such field can only be set to true
+        return True
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -89,3 +92,25 @@ def test_unknown_fields_are_refused(make):
     written = canonical_json(make.run()).replace('"seed"', '"extra":1,"seed"')
     with pytest.raises(msgspec.ValidationError, match="extra"):
         msgspec.json.decode(written, type=Run)
+
+
+def test_what_went_otherwise_than_asked_for_is_in_the_result_and_said(make):
+    run = neural(make)
+    result = make.result(run)
+    assert departures(run, result) == {}
+    assert '"ranks"' not in canonical_json(result), "one process leaves no trace"
+    entries = [{"learning_rate": 1e-3, "not_finite_step": 41.0, "not_finite_learning_rate": 1e-3,
+                "halved_from_step": 30.0}]  # fmt: skip
+    result = msgspec.structs.replace(
+        result,
+        training=Training(bytes_seen=1, search=entries, ranks=[2, 8]),
+        changed_numerics=Numerics(micro_batch=4),
+    )
+    assert departures(run, result) == {
+        "less memory at a time": "memory ran out: 4 instead of 16 sequences at a time, same batch",
+        "retried at half the rate": (
+            "not finite at step 41, learning rate 0.001: half of it from step 30 on"
+        ),
+        "several processes": "steps shared by 2 then 8 processes",
+    }
+    assert msgspec.json.decode(canonical_json(result), type=Result) == result

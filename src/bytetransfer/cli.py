@@ -11,7 +11,16 @@ import click
 from rich.console import Console
 
 from bytetransfer.cli_explain import analyse, published
-from bytetransfer.cli_shared import JSON, QUIET, STORE, STUDY, WORKERS, guarded, print_value
+from bytetransfer.cli_shared import (
+    JSON,
+    QUIET,
+    RANKS,
+    STORE,
+    STUDY,
+    WORKERS,
+    guarded,
+    print_value,
+)
 from bytetransfer.errors import RunFailedError
 
 if TYPE_CHECKING:
@@ -88,15 +97,26 @@ def prepare(study: Path, store: Path | None, as_json: bool, quiet: bool) -> None
 @STUDY
 @STORE
 @WORKERS
+@click.option(
+    "--request",
+    is_flag=True,
+    help="Write the requests of what is to be done and list their keys, for torchrun or a cluster.",
+)
 @JSON
 @guarded
-def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) -> None:
+def plan(
+    study: Path, store: Path | None, workers: int | None, request: bool, as_json: bool
+) -> None:
     """What the study would take, what is there already, and why something is not reused."""
-    from bytetransfer.display import print_forecast
+    from bytetransfer.display import print_forecast, print_keys
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
     planned = project.plan()
+    if request:
+        keys = project.request(planned)
+        print_value(keys, as_json, lambda console: print_keys(keys, project.store.root, console))
+        return
     forecast = project.forecast(planned, workers=workers or project.default_workers(planned))
     print_value(forecast, as_json, lambda console: print_forecast(forecast, console))
 
@@ -109,6 +129,7 @@ def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) ->
 @click.option("--target", "targets", multiple=True, metavar="NAME=FILES", help="Text to learn.")
 @STORE
 @WORKERS
+@RANKS
 @JSON
 @QUIET
 @guarded
@@ -118,6 +139,7 @@ def run(
     targets: tuple[str, ...],
     store: Path | None,
     workers: int | None,
+    ranks: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -133,7 +155,7 @@ def run(
             raise click.UsageError("give either a study file, or --source and --target")
         study = write_study(sources, targets, Path.cwd())
         click.echo(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
-    _run(study, store, workers=workers, as_json=as_json, quiet=quiet)
+    _run(study, store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 
 
 @main.command()
@@ -265,7 +287,13 @@ def _estimate_study(path: Path, store: Path | None) -> tuple[Estimates, list[Pat
 
 
 def _run(
-    path: Path, store: Path | None, *, workers: int | None, as_json: bool, quiet: bool
+    path: Path,
+    store: Path | None,
+    *,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    ranks: int = 1,
 ) -> None:
     """Prepare, run, estimate and report."""
     from bytetransfer.display import PrepareDisplay, RunDisplay
@@ -279,9 +307,9 @@ def _run(
     with PrepareDisplay(Console(stderr=True), quiet=quiet) as display:
         corpora = project.prepare(display)
     planned = project.plan(corpora)
-    workers = workers or project.default_workers(planned)
+    workers = workers or project.default_workers(planned, ranks=ranks)
     with RunDisplay(planned, project.store, Console(stderr=True), quiet=quiet) as display:
-        state = project.run(planned, workers=workers, watch=display)
+        state = project.run(planned, workers=workers, ranks=ranks, watch=display)
     measurements = project.measurements(planned)
     estimates = project.estimates(measurements)
     project.write_estimates(measurements, estimates)

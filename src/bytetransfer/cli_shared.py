@@ -25,7 +25,13 @@ QUIET = click.option("--quiet", is_flag=True, help="No progress.")
 WORKERS = click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Runs at a time  [default: cores / threads of the study; 1 on a GPU]",
+    help="Runs at a time  [default: cores / threads of the study, or the number of GPUs]",
+)
+RANKS = click.option(
+    "--ranks",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Processes, one per device, that share each run of a transformer  [default: 1]",
 )
 
 

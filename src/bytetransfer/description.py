@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from bytetransfer.corpus.corpus import Corpus, CorpusCard
 from bytetransfer.plan import Plan
 from bytetransfer.report import StudyDescription
+from bytetransfer.run import departures
 from bytetransfer.store import Store
 from bytetransfer.study import Study
 
@@ -42,6 +44,7 @@ def describe(
         corpora={name: _statistics(card) for name, card in cards.items()},
         versions=versions,
         machine={"machine": ", ".join(sorted({e.machine for e in environments}))},
+        departures=_departures(plan, store),
         costs=_costs(plan, store, sum(environment.seconds for environment in environments)),
         commands=(f"bytetransfer run {path.name}", f"bytetransfer report {path.name}"),
     )
@@ -58,6 +61,17 @@ def _statistics(card: CorpusCard) -> dict[str, str | int | float | bool | None]:
         "duplicates dropped": card.duplicates_dropped,
         "duplicates masked": card.duplicates_masked,
     }
+
+
+def _departures(plan: Plan, store: Store) -> dict[str, str | int | float | bool | None]:
+    """How many runs went otherwise than was asked for, by kind; nothing where none did."""
+    kinds = Counter(
+        kind
+        for key, planned in plan.runs.items()
+        if (result := store.result(key)) is not None
+        for kind in departures(planned.run, result)
+    )
+    return dict(kinds)
 
 
 def _costs(plan: Plan, store: Store, seconds: float) -> dict[str, str | int | float | bool | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -17,6 +18,7 @@ from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.engine.execute import State
 from bytetransfer.overview import Forecast, RunningRun, Status, running_run, unprepared_lines
 from bytetransfer.plan import Plan
+from bytetransfer.run import departures
 from bytetransfer.store import Store
 from bytetransfer.units import bits_per_byte, format_bytes, format_count, format_duration
 
@@ -41,6 +43,15 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     _print_whole(table, console)
     for note in forecast.notes:
         console.print(Text(note), soft_wrap=True)
+
+
+def print_keys(keys: Mapping[str, str], root: Path, console: Console) -> None:
+    """Keys of requested runs, parents first, and the command that does one."""
+    for key, label in keys.items():
+        console.print(Text(f"{key}  {label}"), soft_wrap=True)
+    if keys:
+        command = f"python -m bytetransfer.engine.worker {root} KEY"
+        console.print(Text(f"one of them, those above it done: {command}"), soft_wrap=True)
 
 
 def print_status(status: Status, console: Console) -> None:
@@ -209,7 +220,8 @@ class RunDisplay:
             return planned.label
         loss = bits_per_byte(result.test.nats, result.test.bytes)
         seen = format_bytes(result.training.bytes_seen)
-        return f"{planned.label}: {loss:.3f} bits per byte, {seen} seen"
+        told = "".join(f"; {words}" for words in departures(planned.run, result).values())
+        return f"{planned.label}: {loss:.3f} bits per byte, {seen} seen{told}"
 
     def _running(self, key: str) -> str:
         run = running_run(self._plan, self._store, key, now=time.time())

@@ -8,6 +8,7 @@
     │   ├── MeasurementError rows that cannot be read or that contradict each other
     │   └── MissingExtraError  a part of the program that is installed separately
     └── RunFailedError       a run ended in an error of its own; its folder says which
+        └── LessMemoryError  it ran out of memory, and will take less when started again
 
 A `UserError` says what is wrong, where, and what to do. Anything else that escapes is a bug and
 keeps its traceback.
@@ -65,3 +66,7 @@ class MissingExtraError(UserError):
 
 class RunFailedError(BytetransferError):
     """At least one run of a study ended in an error; `failure.txt` in its folder says which."""
+
+
+class LessMemoryError(RunFailedError):
+    """A run that processes share ran out of memory; started again it takes less at a time."""

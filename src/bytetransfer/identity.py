@@ -21,7 +21,8 @@ DIGEST_CHARACTERS = 32  # 128 bits: no two runs will ever share a key by chance
 def plain(value: object) -> object:
     """`value` as nested dicts, lists, strings, integers, floats, booleans and None.
 
-    Structs of msgspec and dataclasses become dicts, tuples become lists.
+    Structs of msgspec and dataclasses become dicts, tuples become lists; what is `msgspec.UNSET`
+    is left out, as msgspec does.
 
     Raises:
         TypeError: for a value without a stable written form (set, path, bytes, NaN, infinity).
@@ -55,6 +56,8 @@ def _plain_struct(value: msgspec.Struct) -> dict[str, object]:
     written = {} if config.tag_field is None else {config.tag_field: plain(config.tag)}
     for field in _fields(type(value)):
         item = getattr(value, field.name)
+        if item is msgspec.UNSET:  # absent by declaration
+            continue
         if not (config.omit_defaults and item == field.default):
             written[field.encode_name] = plain(item)
     return written

@@ -10,7 +10,6 @@ results/<name>/measurements.csv   one row per run      (and blocks.parquet, for 
 from __future__ import annotations
 
 import io
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from bytetransfer.disk import write_atomic
 from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
-from bytetransfer.engine.local import LocalEngine
+from bytetransfer.engine.local import default_workers, engine_for
 from bytetransfer.errors import MeasurementError, StoreError, StudyError
 from bytetransfer.evidence import Distances, Evidence, is_made
 from bytetransfer.explain import ANALYSES, answered, explain
@@ -50,6 +49,7 @@ from bytetransfer.plan import Plan, make_plan
 from bytetransfer.report import StudyDescription, build_report, render_html
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
+from bytetransfer.run import Run
 from bytetransfer.store import Store
 from bytetransfer.study import Study
 from bytetransfer.study_check import remarks
@@ -121,6 +121,7 @@ class Project:
         plan: Plan,
         *,
         workers: int,
+        ranks: int = 1,
         watch: Callable[[State], None] = lambda _: None,
     ) -> State:
         """Do what is missing of the plan on this machine.
@@ -131,26 +132,33 @@ class Project:
         self._claim_results()
         busy = f"a run of the study {self.study.name!r} is at work already"
         with self.store.lock(f"study-{self.study.name}", wait=False, busy=busy):
-            self.store.verify_corpora(planned.run for planned in plan.runs.values())
-            engine = LocalEngine(
-                self.store.root, workers=workers, threads=self.study.numerics.threads
-            )
+            runs, threads = _runs(plan), self.study.numerics.threads
+            self.store.verify_corpora(runs)
+            options = {"workers": workers, "threads": threads, "ranks": ranks}
+            engine = engine_for(runs, self.store.root, **options)
             try:
-                return execute_runs(
-                    [planned.run for planned in plan.runs.values()],
-                    self.store,
-                    engine,
-                    watch=watch,
-                )
+                return execute_runs(runs, self.store, engine, watch=watch)
             finally:
                 engine.close()
 
-    def default_workers(self, plan: Plan) -> int:
-        """As many runs at a time as this machine has cores for; one where they share a GPU."""
-        numerics = [planned.run.numerics for planned in plan.runs.values()]
-        if any(n is not None and n.device == "cuda" for n in numerics):
-            return 1
-        return max(1, (os.cpu_count() or 1) // self.study.numerics.threads)
+    def default_workers(self, plan: Plan, *, ranks: int = 1) -> int:
+        """As many runs at a time as this machine has GPUs for, or else cores."""
+        return default_workers(_runs(plan), threads=self.study.numerics.threads, ranks=ranks)
+
+    def request(self, plan: Plan) -> dict[str, str]:
+        """Write the requests of all runs that are not done; their labels, by key, parents first.
+
+        Raises:
+            StudyError: if text is not prepared.
+        """
+        if plan.unprepared:
+            todo = f"bytetransfer prepare {self.path}, then ask again"
+            raise StudyError("its text is not prepared", where=str(self.path), todo=todo)
+        self.store.verify_corpora(_runs(plan))
+        left = {key: one for key, one in plan.runs.items() if not self.store.is_done(key)}
+        for planned in left.values():
+            self.store.request(planned.run)
+        return {key: planned.label for key, planned in left.items()}
 
     def measurements(self, plan: Plan) -> Measurements:
         """A row for every run that is done."""
@@ -291,6 +299,10 @@ class Project:
 
     def _numerics(self, settings: Settings, planned_bytes: int) -> Numerics | None:
         return numerics_for(settings, self.study.numerics, planned_bytes)
+
+
+def _runs(plan: Plan) -> list[Run]:
+    return [planned.run for planned in plan.runs.values()]
 
 
 def explain_table(

@@ -108,3 +108,23 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     test: Loss
     training: Training
     changed_numerics: Numerics | None = None
+
+
+def departures(run: Run, result: Result) -> dict[str, str]:
+    """What went otherwise than was asked for, by kind, in words; empty for most runs."""
+    found: dict[str, str] = {}
+    changed = result.changed_numerics
+    if changed is not None and run.numerics is not None:
+        sizes = f"{changed.micro_batch} instead of {run.numerics.micro_batch}"
+        found["less memory at a time"] = f"memory ran out: {sizes} sequences at a time, same batch"
+    for entry in result.training.search:
+        if "not_finite_step" in entry:
+            found["retried at half the rate"] = (
+                f"not finite at step {entry['not_finite_step']:.0f}, learning rate "
+                f"{entry['not_finite_learning_rate']:.3g}: "
+                f"half of it from step {entry['halved_from_step']:.0f} on"
+            )
+    if result.training.ranks is not msgspec.UNSET:
+        counts = " then ".join(str(count) for count in result.training.ranks)
+        found["several processes"] = f"steps shared by {counts} processes"
+    return found

@@ -183,6 +183,12 @@ class Store:
         with disk_errors(path):
             return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
 
+    def failed_at(self, key: str) -> int | None:
+        """When the last try of the run failed, in nanoseconds since 1970; None if it did not."""
+        path = self.run_folder(key) / "failure.txt"
+        with disk_errors(path):
+            return path.stat().st_mtime_ns if path.exists() else None
+
     def show_progress(self, key: str, progress: RunProgress) -> None:
         """Leave a sign of life."""
         write_atomic(self.run_folder(key) / "progress.json", msgspec.json.encode(progress))

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bytetransfer.cli import main
+from bytetransfer.engine.worker import main_of_one
 from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.study_file import read_study
 
@@ -44,6 +45,22 @@ def test_help_of_a_command_says_what_it_is_for(command: str) -> None:
     assert command in usage
     assert len(what.strip()) > 20
     assert "--json" in output
+
+
+def test_requests_are_for_whoever_does_them(place: Any) -> None:
+    asked = place.call("plan", "study.toml", "--request")
+    assert asked.exit_code == 2
+    assert "bytetransfer prepare" in asked.stderr
+    ok(place.call("prepare", "study.toml"))
+    keys = list(json.loads(ok(place.call("plan", "study.toml", "--request", "--json")).output))
+    store = place.folder / ".bytetransfer"
+    assert sorted(path.parent.name for path in store.glob("runs/*/run.json")) == sorted(keys)
+    assert len(keys) == 20
+    assert main_of_one(store, keys[0]) == 0
+    again = ok(place.call("plan", "study.toml", "--request")).output
+    assert keys[0] not in again
+    assert all(f"{key}  ngram: " in again for key in keys[1:])
+    assert "python -m bytetransfer.engine.worker .bytetransfer KEY" in again
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ STUDY: StudyDescription = {
     },
     "versions": {"python": "3.11.2", "numpy": "2.4.0"},
     "machine": {"processor": "2 cores", "memory_bytes": 8_000_000_000},
+    "departures": {"less memory at a time": 2},
     "costs": {"trained_bytes": 2_400_000_000, "training_flops": 9.1e15, "wall_seconds": 10_320},
     "commands": ["bytetransfer run study.toml"],
 }

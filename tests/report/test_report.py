@@ -100,6 +100,11 @@ def test_flags_reach_the_reader(report):
     assert {row[-1] for row in texts(flags)} == {"not converged", "below surface"}
 
 
+def test_what_went_otherwise_than_asked_for_reaches_the_reader(report):
+    table = next(t for t in section(report, "trust").tables if t.name == "departures")
+    assert texts(table) == [["less memory at a time", "2"]]
+
+
 def test_a_report_of_refusals_alone_says_why(measurements):
     scratch = Measurements([row for row in measurements if row.source == SCRATCH])
     refusal = Refusal(

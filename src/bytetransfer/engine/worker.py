@@ -1,9 +1,15 @@
 """The one place where store, corpus and learner meet: `python -m bytetransfer.engine.worker ROOT`.
 
 Reads keys of requested runs from standard input, one a line, and answers each with a line: `done`,
-`failed` and the reason, or `refused` and what the user has to put right. It stays alive over many
+`failed` and the reason, `refused` and what the user has to put right, or (processes that share a
+run and ran out of memory) `again`. It stays alive over many
 runs, so that imports and loaded parents are paid for once, and stops when its input ends, even in
 the middle of a run.
+
+With a key as second argument it does that run alone and ends with code 0, 1 or 2; with --attached
+as third, it stops when its input ends. Started so by torchrun, its processes share the run:
+
+    torchrun --nproc-per-node 8 -m bytetransfer.engine.worker ROOT KEY
 """
 
 from __future__ import annotations
@@ -29,10 +35,12 @@ import numpy as np
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.splits import count_characters
-from bytetransfer.errors import StoreError, UserError
+from bytetransfer.errors import LessMemoryError, StoreError, UserError
 from bytetransfer.learners.catalog import make_learner
 from bytetransfer.learners.learner import Fitted, Learner, Progress, Task, Training
+from bytetransfer.learners.ngram import NgramSettings
 from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.ranks import ALONE, Ranks, joined
 from bytetransfer.run import Loss, Result, Run
 from bytetransfer.store import Environment, RunProgress, Store
 
@@ -60,24 +68,35 @@ def block_losses(nats: np.ndarray, lengths: np.ndarray) -> list[tuple[float, int
     return list(zip(sums[0].tolist(), sums[1].tolist(), strict=True))
 
 
-def execute(store: Store, key: str, *, parents: Callable[[str], Any], clock: Any = time) -> None:
+def execute(
+    store: Store,
+    key: str,
+    *,
+    parents: Callable[[str], Any],
+    clock: Any = time,
+    ranks: Ranks = ALONE,
+) -> None:
     """Do the run `key` and write its result, unless it has one.
 
     Two processes never do one run at the same time: the second waits, then finds the result.
+    Processes that share a run (`ranks`) do so under one lock, and the first of them writes.
 
     Args:
         store: where the request, the corpora and the parent lie.
         key: which run.
         parents: the learner's state of a finished pretraining run, by key.
         clock: where time comes from; it reaches progress and environment, never a result.
+        ranks: the processes that share the run.
     """
-    with store.lock(f"run-{key}", wait=True):
-        if store.is_done(key):
+    with _lock(store, key, ranks):
+        if ranks.first_says(store.is_done(key)):
             return
         run = store.run(key)
+        if isinstance(run.settings, NgramSettings) and not ranks.is_first:
+            return  # there is nothing to share
         started = clock.time()
         corpus = store.corpus(run.held_out)
-        learner = make_learner(run.settings, run.numerics)
+        learner = make_learner(run.settings, run.numerics, ranks)
         task = Task(
             text=_sample(store, run),
             validation=corpus.validation,
@@ -88,12 +107,23 @@ def execute(store: Store, key: str, *, parents: Callable[[str], Any], clock: Any
             task,
             start=parents(run.parent) if run.parent else None,
             folder=store.work_folder(key),
-            watch=_signs_of_life(store, key, clock),
+            watch=_signs_of_life(store, key, clock) if ranks.is_first else lambda _: None,
         )
         result = _score(run, learner, fitted, corpus, task.text.total_bytes)
+        if not ranks.is_first:
+            return
         if run.kind == "pretrain":
             learner.save(fitted.state, store.state_folder(key))
         store.finish(result, _environment(clock.time() - started))
+
+
+def _lock(store: Store, key: str, ranks: Ranks) -> contextlib.AbstractContextManager[None]:
+    """The run's lock, which the first of several processes holds for all of them."""
+    if not ranks.is_first:
+        return contextlib.nullcontext()
+    # the others could not wait as long as another execution of the run may take
+    busy = "this run is at work in another process"
+    return store.lock(f"run-{key}", wait=ranks.count == 1, busy=busy)
 
 
 def _sample(store: Store, run: Run) -> Documents:
@@ -188,17 +218,43 @@ def main(root: Path) -> None:
         return _load_state(store, key)
 
     for key in _lines_until_orphaned():
-        try:
-            execute(store, key, parents=parents)
-            answer = "done"
-        except UserError as error:
-            _leave_word(store, key, str(error))
-            answer = f"refused {error}"
-        except Exception as error:
-            _leave_word(store, key, traceback.format_exc())
-            answer = f"failed {type(error).__name__}: {error}"
-        sys.stdout.write(answer.replace("\n", " ") + "\n")
-        sys.stdout.flush()
+        _answer(_attempt(store, key, parents, ALONE))
+
+
+def main_of_one(root: Path, key: str) -> int:
+    """Do one run, together with the other processes of torchrun if it started this one.
+
+    Returns:
+        0 if the run has a result, 2 for what the user has to put right, 1 for any other failure.
+    """
+    store = Store(root)
+    with joined() as ranks:
+        answer = _attempt(store, key, functools.partial(_load_state, store), ranks)
+        if ranks.is_first or answer != "done":
+            _answer(answer)  # before the others learn that this one is gone
+    return {"done": 0, "refused": 2}.get(answer.partition(" ")[0], 1)
+
+
+def _attempt(store: Store, key: str, parents: Callable[[str], Any], ranks: Ranks) -> str:
+    """Do a run; the answer, as a worker gives it."""
+    before = store.failed_at(key)
+    try:
+        execute(store, key, parents=parents, ranks=ranks)
+    except UserError as error:
+        _leave_word(store, key, str(error), before)
+        return f"refused {error}"
+    except LessMemoryError as error:
+        _leave_word(store, key, str(error), before)
+        return f"again {error}"
+    except Exception as error:
+        _leave_word(store, key, traceback.format_exc(), before)
+        return f"failed {type(error).__name__}: {error}"
+    return "done"
+
+
+def _answer(answer: str) -> None:
+    sys.stdout.write(answer.replace("\n", " ") + "\n")
+    sys.stdout.flush()
 
 
 def _load_state(store: Store, key: str) -> Any:
@@ -211,10 +267,14 @@ def _load_state(store: Store, key: str) -> Any:
         raise StoreError(error.what, where=error.where, todo=todo) from error
 
 
-def _leave_word(store: Store, key: str, reason: str) -> None:
-    """Write down why the run ended, where the disk still takes it: the answer says it as well."""
+def _leave_word(store: Store, key: str, reason: str, before: int | None) -> None:
+    """Write down why the run ended, where the disk still takes it: the answer says it as well.
+
+    Of several processes the first to fail tells: the others then only miss it.
+    """
     with contextlib.suppress(StoreError):
-        store.fail(key, reason)
+        if store.failed_at(key) == before:
+            store.fail(key, reason)
 
 
 def _lines_until_orphaned() -> Any:
@@ -224,15 +284,20 @@ def _lines_until_orphaned() -> Any:
     """
     lines: queue.Queue[str] = queue.Queue()
 
-    def read() -> None:
-        for line in sys.stdin:
-            lines.put(line.strip())
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=_end_with_input, args=(lines.put,), daemon=True).start()
     while True:
         yield lines.get()
 
 
+def _end_with_input(take: Callable[[str], None] = lambda line: None) -> None:
+    for line in sys.stdin:
+        take(line.strip())
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        if sys.argv[3:] == ["--attached"]:  # its parent holds the other end of standard input
+            threading.Thread(target=_end_with_input, daemon=True).start()
+        sys.exit(main_of_one(Path(sys.argv[1]), sys.argv[2]))
     main(Path(sys.argv[1]))

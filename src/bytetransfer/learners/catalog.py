@@ -20,6 +20,7 @@ from bytetransfer.learners.transformer.numerics import (
     resolve_numerics,
     slower_without,
 )
+from bytetransfer.learners.transformer.ranks import ALONE, Ranks
 from bytetransfer.learners.transformer.settings import (
     PRESETS,
     Converged,
@@ -74,6 +75,8 @@ class TransformerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         patience: evaluations without improvement before training stops.
         most_bytes: the most bytes one configuration may see (the budget).
         most_pretrain_bytes: the same for pretraining.
+        retry_not_finite: let training that is no longer finite go back once and on at half the
+            learning rate, instead of stopping.
     """
 
     pretrain_learning_rate: float | None = None
@@ -83,6 +86,7 @@ class TransformerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     patience: int | None = None
     most_bytes: int | None = None
     most_pretrain_bytes: int | None = None
+    retry_not_finite: bool = False
 
 
 class NumericsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,8 +117,15 @@ class Cost:
     weight: float
 
 
-def make_learner(settings: Settings, numerics: Numerics | None) -> Learner[Any]:
+def make_learner(
+    settings: Settings, numerics: Numerics | None, ranks: Ranks = ALONE
+) -> Learner[Any]:
     """The learner that `settings` describe.
+
+    Args:
+        settings: of the run.
+        numerics: of the run.
+        ranks: the processes that share the run; a surface learner's needs no other's help.
 
     Raises:
         MissingExtraError: for a transformer where torch is not installed.
@@ -128,7 +139,7 @@ def make_learner(settings: Settings, numerics: Numerics | None) -> Learner[Any]:
             raise
         raise MissingExtraError(error.name, extra="neural") from error
     assert numerics is not None, "a transformer's run states its numerics"
-    return Transformer(settings, numerics)
+    return Transformer(settings, numerics, ranks=ranks)
 
 
 def settings_for(
@@ -147,6 +158,8 @@ def settings_for(
         return NgramSettings()
     base = preset(name.removeprefix("transformer/"))
     batch = options.batch or base.batch
+    if options.retry_not_finite:
+        base = msgspec.structs.replace(base, retry_not_finite=True)
     if regime == "paper":
         epochs = 3 if is_largest or arm == "pretrain" else 10
         recipe = Paper(epochs=epochs)

@@ -25,8 +25,12 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
             limit came first: the run is not converged), `schedule` (a fixed recipe ended) or
             `exact` (a closed form: nothing to converge).
         chosen: the values chosen on validation, by name (learning rate, mixture weights).
-        search: one entry per configuration: its values and the validation loss it reached.
+        search: one entry per configuration: its values and the validation loss it reached; where
+            it was retried at half its rate, also the step and rate at which it was not finite, and
+            the step it went back to.
         history: (bytes seen, validation bits per byte) at every evaluation of the kept run.
+        ranks: numbers of processes that have shared its steps, which moves the last digits; absent
+            where one process did it all.
     """
 
     bytes_seen: int
@@ -36,6 +40,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     chosen: dict[str, float] = {}
     search: list[dict[str, float]] = []
     history: list[tuple[int, float]] = []
+    ranks: list[int] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,11 @@ def _trust_section(view: View, study: StudyDescription) -> Section:
     tables = [warning_table(view)]
     if view.estimates.rows and view.estimates.refusals:
         tables.append(refusal_table(view))
+    departures = study.get("departures", {})
+    caption = (
+        "Runs that went otherwise than asked for (only a retry moves more than the last digits)"
+    )
+    tables.append(facts_table("departures", caption, departures))
     if study.get("corpora"):
         tables.append(corpora_table(study["corpora"]))
     return Section(

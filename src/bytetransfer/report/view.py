@@ -29,6 +29,7 @@ class StudyDescription(TypedDict, total=False):
         corpora: statistics of each corpus; keys ending in `bytes` are sizes.
         versions: of Python and the libraries.
         machine: what the study ran on.
+        departures: runs that went otherwise than asked for, by what happened.
         costs: what it took; keys ending in `bytes` and `seconds` are shown as such.
         commands: what to type to repeat it.
     """
@@ -42,6 +43,7 @@ class StudyDescription(TypedDict, total=False):
     corpora: Mapping[str, Mapping[str, Plain]]
     versions: Mapping[str, str]
     machine: Mapping[str, Plain]
+    departures: Mapping[str, Plain]
     costs: Mapping[str, Plain]
     commands: Sequence[str]
 

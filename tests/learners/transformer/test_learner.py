@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from bytetransfer.learners.transformer.settings import (  # noqa: E402
     Shape,
     TransformerSettings,
 )
+from bytetransfer.learners.transformer.trainer import Trainer  # noqa: E402
 from bytetransfer.units import bits_per_byte  # noqa: E402
 
 SHAPE = Shape(layers=1, width=16, heads=2, feed_forward=32, context=24)
@@ -246,6 +248,38 @@ def test_progress_grows_and_stays_within_what_was_expected(tmp_path: Path) -> No
     counts = [progress.bytes_seen for progress in seen]
     assert counts == sorted(counts)
     assert all(progress.bytes_seen <= progress.expected_bytes for progress in seen)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, Paper(epochs=6, learning_rate=3e-2)])
+def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
+    tmp_path: Path, recipe: Converged | Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.step
+
+    def breaks(self: Trainer, x: object, y: object, *, number: int, learning_rate: float) -> int:
+        count = step(self, x, y, number=number, learning_rate=learning_rate)
+        if number == 12 and learning_rate > 0.017:
+            with torch.no_grad():
+                self.weights["norm"].fill_(torch.nan)  # the next step's loss is no number
+        return count
+
+    monkeypatch.setattr(Trainer, "step", breaks)
+    settings = TransformerSettings(shape=SHAPE, recipe=recipe, batch=4)
+    refused = Transformer(settings, Numerics(), checkpoint_seconds=0.0)
+    with pytest.raises(RunFailedError, match=r"step 13: the loss is nan .*checkpoint is that of"):
+        refused.fit(TASK, start=None, folder=tmp_path / "refused", watch=quiet)
+    settings = msgspec.structs.replace(settings, retry_not_finite=True)
+    learner = Transformer(settings, Numerics(), checkpoint_seconds=0.0, watch_seconds=0.0)
+    whole = learner.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
+    entry = whole.training.search[0]
+    assert entry["not_finite_step"] == 13
+    assert 0.017 < entry["not_finite_learning_rate"] <= 3e-2
+    assert 0 <= entry["halved_from_step"] <= 12
+    assert all("not_finite_step" not in entry for entry in whole.training.search[1:])
+    resumed, kills = fit_with_kills(learner, TASK, None, tmp_path / "cut", seed=0)
+    assert kills
+    assert resumed.training == whole.training
+    assert same(resumed.state, whole.state)
 
 
 def test_training_that_explodes_is_told(tmp_path: Path, pretrained: Fitted[State]) -> None:

@@ -1,5 +1,6 @@
 """The optimiser step."""
 
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -94,6 +95,64 @@ def test_running_out_of_memory_halves_the_micro_batch(monkeypatch: pytest.Monkey
     )
     made.step(*tokens(0), number=0, learning_rate=0.0)
     assert made.micro_batch == 2
+
+
+def test_a_cpu_without_memory_halves_the_micro_batch_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A CPU's allocator raises a plain RuntimeError; this one is real."""
+
+    def too_large(weights: object, x: torch.Tensor, *rest: object) -> torch.Tensor:
+        if len(x) > 3:
+            torch.empty(1 << 60, dtype=torch.uint8)
+        return model.training_nats(weights, x, *rest)
+
+    expected = losses(Numerics())
+    monkeypatch.setattr(trainer, "training_nats", too_large)
+    assert losses(Numerics(micro_batch=8)) == pytest.approx(expected, abs=2e-4)
+
+
+def test_only_a_lack_of_memory_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer.Trainer(
+        model.initial_state(SHAPE, 0), settings=SETTINGS, numerics=Numerics(), micro_batch=8
+    )
+
+    def fails(*_: object) -> torch.Tensor:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(made._placed, "_nats", fails)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        made.step(*tokens(0), number=0, learning_rate=0.0)
+    assert made.micro_batch == 8
+
+
+def test_a_failed_try_lets_go_of_its_memory_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[weakref.ref[torch.Tensor]] = []
+
+    def too_large(weights: object, x: torch.Tensor, *rest: object) -> torch.Tensor:
+        assert all(large() is None for large in tries)
+        if len(x) > 2:
+            large = torch.zeros(1000)
+            tries.append(weakref.ref(large))
+            raise torch.OutOfMemoryError
+        return model.training_nats(weights, x, *rest)
+
+    monkeypatch.setattr(trainer, "training_nats", too_large)
+    losses(Numerics(micro_batch=8))
+    assert len(tries) == 2
+
+
+def test_memory_that_does_not_suffice_for_one_sequence_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_large(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(trainer, "training_nats", too_large)
+    with pytest.raises(torch.OutOfMemoryError):
+        losses(Numerics(micro_batch=8))
 
 
 def test_a_loss_that_is_not_finite_names_step_and_rate() -> None:

@@ -27,8 +27,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: str = "") -
     write_atomic(path, payload)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+def read_tensors(
+    path: Path, part: Callable[[Tensor], Tensor] = lambda tensor: tensor
+) -> tuple[dict[str, Tensor], str]:
     """The tensors and the record of a file; on the CPU.
+
+    Args:
+        path: the file.
+        part: what of each tensor is wanted; the rest does not stay in memory.
 
     Raises:
         StoreError: the file is missing, damaged or not ours.
@@ -37,7 +43,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
         with safe_open(path, framework="pt") as file:
             record = (file.metadata() or {}).get(_RECORD)
             # copies: the file may be replaced while its memory map is in use
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: part(file.get_tensor(name)).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise StoreError("there is no such file", where=str(path), todo=_TODO) from None
     except (SafetensorError, OSError) as error:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.disk import write_atomic
-from bytetransfer.errors import CorpusError, StoreError
+from bytetransfer.errors import CorpusError, LessMemoryError, StoreError, StudyError
 from bytetransfer.identity import digest
 from bytetransfer.learners.learner import Fitted, Progress, Task, Training, Watch
 from bytetransfer.learners.transformer import model
@@ -27,9 +27,11 @@ from bytetransfer.learners.transformer.checkpoint import (
     read_tensors,
     write_tensors,
 )
-from bytetransfer.learners.transformer.loop import Record, decode_record, train
+from bytetransfer.learners.transformer.loop import Record, Retry, decode_record, train
 from bytetransfer.learners.transformer.model import State
 from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.placement import is_sharded
+from bytetransfer.learners.transformer.ranks import ALONE, Ranks
 from bytetransfer.learners.transformer.schedule import (
     ConvergedSchedule,
     PaperSchedule,
@@ -38,10 +40,11 @@ from bytetransfer.learners.transformer.schedule import (
 )
 from bytetransfer.learners.transformer.scoring import document_nats
 from bytetransfer.learners.transformer.settings import Paper, TransformerSettings
-from bytetransfer.learners.transformer.trainer import Trainer
+from bytetransfer.learners.transformer.trainer import Trainer, is_lack_of_memory
 from bytetransfer.units import bits_per_byte
 
 STATE_FILE = "model.safetensors"
+_LOWERED = "micro-batch.txt"  # beside the checkpoint, where memory ran out
 
 
 class Transformer:
@@ -53,6 +56,7 @@ class Transformer:
     Args:
         settings: what defines the result.
         numerics: how it is computed, see `resolve_numerics`.
+        ranks: the processes that share each fit and score; every one makes the same calls.
         checkpoint_seconds: least time between checkpoints; changes no result.
         watch_seconds: time between signs of life.
         clock: seconds; decides on the two above and on nothing else.
@@ -63,11 +67,12 @@ class Transformer:
         settings: TransformerSettings,
         numerics: Numerics,
         *,
+        ranks: Ranks = ALONE,
         checkpoint_seconds: float = 5.0,
         watch_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._numerics = settings, numerics
+        self._settings, self._numerics, self._ranks = settings, numerics, ranks
         self._checkpoint_seconds, self._watch_seconds = checkpoint_seconds, watch_seconds
         self._clock = clock
 
@@ -80,8 +85,10 @@ class Transformer:
         Raises:
             CorpusError: no text and no start, or no validation text.
             StoreError: a checkpoint in `folder` is damaged or of another run.
+            StudyError: the batch cannot be divided over the ranks.
             RunFailedError: a loss or gradient is not finite.
         """
+        self._check_divisible()
         if not task.text.total_bytes:
             if start is None:
                 raise CorpusError("there is no text to train on", todo="give it at least one byte")
@@ -97,7 +104,7 @@ class Transformer:
         fused = model.fuse(state, self._settings.shape)
         weights = {name: tensor.to(device) for name, tensor in fused.items()}
         with _torch_settings(self._numerics):
-            return document_nats(weights, documents, self._settings.shape, self._numerics)
+            return self._nats(weights, documents)
 
     def save(self, state: State, folder: Path) -> None:
         """Write a Hugging Face Llama checkpoint: `config.json`, then `model.safetensors`."""
@@ -122,6 +129,25 @@ class Transformer:
                 todo="use the preset it was trained with, or delete this folder and run again",
             )
         return state
+
+    def _nats(self, weights: model.Weights, documents: Documents) -> NDArray[np.float64]:
+        """Nats of each document; every rank scores some of them, and all learn of all."""
+        own = np.arange(self._ranks.number, len(documents), self._ranks.count)
+        nats = np.zeros(len(documents), np.float64)
+        shape, numerics = self._settings.shape, self._numerics
+        nats[own] = document_nats(weights, documents.select(own), shape, numerics)
+        return self._ranks.add(torch.from_numpy(nats)).numpy()
+
+    def _check_divisible(self) -> None:
+        batch, count = self._settings.batch, self._ranks.count
+        sharded = is_sharded(self._settings.shape, self._ranks)
+        if count > batch or (sharded and batch % count):
+            raise StudyError(
+                f"{count} processes cannot share a batch of {batch} sequences",
+                todo="start so many that each gets equally many"
+                if sharded
+                else "start no more processes than the batch has sequences",
+            )
 
     def _search(self, task: Task, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
         """Train every configuration that is not finished yet, and keep the best."""
@@ -153,31 +179,46 @@ class Transformer:
         if finished.exists():
             state, text = read_tensors(finished)
             return state, decode_record(text, finished, request)
-        micro_batch = int((task.chosen or {}).get("micro_batch", numerics.micro_batch))
-        first = start or model.initial_state(settings.shape, task.seed)
-        trainer = Trainer(first, settings=settings, numerics=numerics, micro_batch=micro_batch)
+        trainer = Trainer(
+            start or model.initial_state(settings.shape, task.seed),
+            settings=settings,
+            numerics=numerics,
+            micro_batch=self._micro_batch(task, folder),
+            ranks=self._ranks,
+            sharded=is_sharded(settings.shape, self._ranks),
+        )
         context, noise = settings.shape.context, settings.noise
         windows = Windows(task.text, context=context, seed=task.seed, noise=noise)
         validation = _first_bytes(task.validation, settings.recipe.validation_bytes)
 
         def evaluate() -> float:
-            nats = document_nats(trainer.weights, validation, settings.shape, numerics)
+            nats = self._nats(trainer.whole_weights(), validation)
             return bits_per_byte(float(nats.sum()), validation.total_bytes)
 
-        state, record = train(
-            trainer,
-            windows,
-            self._schedule(windows, rate, fine_tuning=start is not None),
-            batch=settings.batch,
-            evaluate=evaluate,
-            path=folder / "checkpoint.safetensors",
-            request=request,
-            pace=Pace(self._checkpoint_seconds, self._clock),
-            tick=lambda position: show(trainer, position),
-        )
-        write_tensors(finished, state, msgspec.json.encode(record).decode())
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        with _remembered_micro_batch(trainer, folder):
+            state, record = train(
+                trainer,
+                windows,
+                self._schedule(windows, rate, fine_tuning=start is not None),
+                batch=settings.batch,
+                evaluate=evaluate,
+                path=folder / "checkpoint.safetensors",
+                request=request,
+                pace=Pace(self._checkpoint_seconds, self._clock),
+                tick=lambda position: show(trainer, position),
+                may_retry=settings.retry_not_finite is True,
+            )
+        if self._ranks.is_first:
+            write_tensors(finished, state, msgspec.json.encode(record).decode())
+            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
         return state, record
+
+    def _micro_batch(self, task: Task, folder: Path) -> int:
+        """Sequences at a time: what fitted for another seed, or the last time, or as asked for."""
+        wanted = int((task.chosen or {}).get("micro_batch", self._numerics.micro_batch))
+        lowered = folder / _LOWERED
+        fitting = int(lowered.read_text()) if lowered.exists() else wanted
+        return self._ranks.least(min(wanted, fitting))
 
     def _schedule(self, windows: Windows, rate: float, *, fine_tuning: bool) -> Schedule:
         recipe, batch = self._settings.recipe, self._settings.batch
@@ -215,9 +256,11 @@ class Transformer:
                 "learning_rate": rate,
                 "validation_bits_per_byte": _final(record.position),
                 "bytes_seen": float(record.position.bytes_seen),
+                **_told(record.retry),
             }
             for rate, record in zip(rates, done, strict=True)
         ]
+        ranks = sorted({count for record in done for count in record.ranks})
         return Training(
             bytes_seen=kept.bytes_seen,
             search_bytes=sum(record.position.bytes_seen for record in done),
@@ -226,6 +269,7 @@ class Transformer:
             chosen=chosen,
             search=entries,
             history=list(kept.history),
+            ranks=msgspec.UNSET if ranks == [1] else ranks,
         )
 
     def _show(self, watch: Watch, before: int, most: int) -> Callable[[Trainer, Position], None]:
@@ -239,6 +283,35 @@ class Transformer:
                 shown = self._clock()
 
         return show
+
+
+def _told(retry: Retry | None) -> dict[str, float]:
+    """A retry as an entry of the search says it."""
+    if retry is None:
+        return {}
+    return {
+        "not_finite_step": float(retry.step),
+        "not_finite_learning_rate": retry.learning_rate,
+        "halved_from_step": float(retry.from_step),
+    }
+
+
+@contextlib.contextmanager
+def _remembered_micro_batch(trainer: Trainer, folder: Path) -> Iterator[None]:
+    """Where memory ran out and the processes have to end, the next begin with less at a time.
+
+    Raises:
+        LessMemoryError: that was so.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_lack_of_memory(error) or trainer.micro_batch == 1:
+            raise
+        write_atomic(folder / _LOWERED, str(trainer.micro_batch))
+        raise LessMemoryError(
+            f"memory ran out; started again it takes {trainer.micro_batch} sequences at a time"
+        ) from error
 
 
 def _final(position: Position) -> float:

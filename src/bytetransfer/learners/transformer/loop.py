@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 from torch import Tensor
 
-from bytetransfer.errors import StoreError
+from bytetransfer.errors import RunFailedError, StoreError
 from bytetransfer.learners.transformer.batches import Windows
 from bytetransfer.learners.transformer.checkpoint import Pace, read_tensors, write_tensors
 from bytetransfer.learners.transformer.model import State
 from bytetransfer.learners.transformer.schedule import Position, Schedule
-from bytetransfer.learners.transformer.trainer import Trainer
+from bytetransfer.learners.transformer.trainer import NotFiniteError, Trainer
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """A loss that was not finite, after which training went back and on at half the rate.
+
+    Attributes:
+        step: the first step at which it was not finite.
+        learning_rate: of that step.
+        from_step: the step training went back to.
+    """
+
+    step: int
+    learning_rate: float
+    from_step: int
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +39,41 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         request: digest of what was asked for; a checkpoint of anything else is refused.
         position: where training stands.
         micro_batch: sequences at a time, lower than asked for if memory ran out.
+        best: where the tensors stand that are kept beside the present ones.
+        retry: the retry at half the learning rate, if there was one.
+        ranks: the numbers of processes that have shared the steps so far.
     """
 
     request: str
     position: Position
     micro_batch: int
+    best: Position = Position()
+    retry: Retry | None = None
+    ranks: tuple[int, ...] = (1,)
+
+
+_START = Position()
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Training so far: where it stands, and the tensors it may go back to.
+
+    Attributes:
+        position: where it stands.
+        best: where it stood with `tensors`.
+        tensors: of the best evaluation; empty where nothing has been kept.
+        retry: see `Record`.
+        ranks: see `Record`.
+        written: the step of the checkpoint that is on disk.
+    """
+
+    position: Position = _START
+    best: Position = _START
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    retry: Retry | None = None
+    ranks: tuple[int, ...] = ()
+    written: int | None = None
 
 
 def train(
@@ -42,6 +87,7 @@ def train(
     request: str,
     pace: Pace,
     tick: Callable[[Position], None],
+    may_retry: bool = False,
 ) -> tuple[State, Record]:
     """Train until `schedule` is done.
 
@@ -51,74 +97,144 @@ def train(
         schedule: decides on rates, evaluations and the end.
         batch: windows a step.
         evaluate: validation loss of the trainer's weights, bits per byte.
-        path: the checkpoint; resumed from if it is there.
+        path: the checkpoint; resumed from if it is there. Only the first rank writes it.
         request: digest of everything that defines the result.
         pace: decides when a checkpoint is written.
         tick: called at every step.
+        may_retry: whether training that is no longer finite goes back, once, to the best
+            evaluation (the last one, for a schedule that chooses nothing) and on at half the rate.
+            So the result does not depend on when checkpoints happened to be written.
 
     Returns:
         The best state on validation (the last one, for a schedule that chooses nothing), and the
         record of how it came about.
+
+    Raises:
+        RunFailedError: a loss or gradient was not finite, and there is no retry.
     """
-    position, best = _resume(trainer, path, request)
-    while position.phase != "done":
-        if position.step == position.evaluate_at:
-            trainer.check()  # never judge, or keep, weights that are not finite
-            position, best = _evaluate(trainer, schedule, position, best, evaluate())
-        else:
-            x, y = windows.batch(position.step, batch)
-            rate = schedule.rate(position)
-            count = trainer.step(x, y, number=position.step, learning_rate=rate)
-            position = msgspec.structs.replace(
-                position, step=position.step + 1, bytes_seen=position.bytes_seen + count
-            )
-        if pace.due():
-            trainer.check()
-            record = _record(trainer, request, position)
-            pace.run(functools.partial(_keep, trainer, path, record, best))
-        tick(position)
-    return trainer.state(best or None), _record(trainer, request, position)
+    course = _resume(trainer, path, request)
+    while course.position.phase != "done":
+        try:
+            if course.position.step == course.position.evaluate_at:
+                trainer.check()  # never judge, or keep, weights that are not finite
+                course = _evaluated(trainer, schedule, course, evaluate(), keeps_all=may_retry)
+            else:
+                course = _stepped(trainer, schedule, course, windows, batch)
+            if trainer.ranks.first_says(pace.due()):
+                trainer.check()
+                pace.run(functools.partial(_keep, trainer, path, request, course))
+                course = replace(course, written=course.position.step)
+        except NotFiniteError as error:
+            course = _retried(trainer, course, error, path, may_retry=may_retry)
+        tick(course.position)
+    return trainer.state(course.tensors or None), _record(trainer, request, course)
 
 
-def _record(trainer: Trainer, request: str, position: Position) -> Record:
-    return Record(request=request, position=position, micro_batch=trainer.micro_batch)
+def _stepped(
+    trainer: Trainer, schedule: Schedule, course: _Course, windows: Windows, batch: int
+) -> _Course:
+    """One optimiser step further."""
+    position = course.position
+    x, y = windows.batch(position.step, batch)
+    rate = schedule.rate(position) * (0.5 if course.retry else 1.0)
+    count = trainer.step(x, y, number=position.step, learning_rate=rate)
+    after = msgspec.structs.replace(
+        position, step=position.step + 1, bytes_seen=position.bytes_seen + count
+    )
+    return replace(course, position=after)
 
 
-def _evaluate(
-    trainer: Trainer,
-    schedule: Schedule,
-    position: Position,
-    best: dict[str, Tensor],
-    loss: float,
-) -> tuple[Position, dict[str, Tensor]]:
+def _evaluated(
+    trainer: Trainer, schedule: Schedule, course: _Course, loss: float, *, keeps_all: bool
+) -> _Course:
     """Judge the present weights: keep them if best, go back to the best for the cool-down."""
-    after = schedule.evaluated(position, loss)
-    if after.best is not None and after.best_step == position.step and after.in_vain == 0:
-        best = trainer.tensors()
-    if position.phase == "constant" and after.phase == "cooldown":
-        trainer.restore(best)
-    return after, best
+    before, after = course.position, schedule.evaluated(course.position, loss)
+    is_best = after.best is not None and after.best_step == before.step and after.in_vain == 0
+    if is_best or (keeps_all and after.best is None):
+        course = replace(course, best=after, tensors=trainer.tensors())
+    if before.phase == "constant" and after.phase == "cooldown":
+        trainer.restore(course.tensors)
+    return replace(course, position=after)
 
 
-def _keep(trainer: Trainer, path: Path, record: Record, best: dict[str, Tensor]) -> None:
-    now = {f"now/{name}": tensor for name, tensor in trainer.tensors().items()}
-    kept = {f"best/{name}": tensor for name, tensor in best.items()}
-    write_tensors(path, now | kept, msgspec.json.encode(record).decode())
+def _retried(
+    trainer: Trainer, course: _Course, error: NotFiniteError, path: Path, *, may_retry: bool
+) -> _Course:
+    """Back to the best evaluation, at half the rate from there; once."""
+    if not (may_retry and course.retry is None and course.tensors):
+        raise RunFailedError(f"{error}; {_advice(course, path, may_retry)}") from error
+    trainer.restore(course.tensors)
+    retry = Retry(step=error.step, learning_rate=error.learning_rate, from_step=course.best.step)
+    return replace(course, position=course.best, retry=retry)
 
 
-def _resume(trainer: Trainer, path: Path, request: str) -> tuple[Position, dict[str, Tensor]]:
+def _advice(course: _Course, path: Path, may_retry: bool) -> str:
+    written = (
+        "no checkpoint had been written yet"
+        if course.written is None
+        else f"the last good checkpoint is that of step {course.written}, {path}"
+    )
+    if course.retry is not None:
+        again = f"it had gone on at half the rate since step {course.retry.from_step} already"
+        return f"{written}; {again}; choose a lower learning rate"
+    if may_retry:
+        return f"{written}; choose a lower learning rate"
+    allowed = "allow one retry at half the rate by retry_not_finite = true under [transformer]"
+    return f"{written}; choose a lower learning rate, or {allowed}"
+
+
+def _record(trainer: Trainer, request: str, course: _Course) -> Record:
+    return Record(
+        request=request,
+        position=course.position,
+        micro_batch=trainer.ranks.least(trainer.micro_batch),
+        best=course.best,
+        retry=course.retry,
+        ranks=course.ranks,
+    )
+
+
+def _keep(trainer: Trainer, path: Path, request: str, course: _Course) -> None:
+    """Write a checkpoint; every rank takes part, the first one writes."""
+    parts = {"now": trainer.tensors(), "best": course.tensors}
+    tensors = {
+        f"{part}/{name}": tensor
+        for part, own in parts.items()
+        for name, tensor in trainer.gather(own).items()
+    }
+    record = _record(trainer, request, course)
+    if trainer.ranks.is_first:
+        write_tensors(path, tensors, msgspec.json.encode(record).decode())
+
+
+def _resume(trainer: Trainer, path: Path, request: str) -> _Course:
     """Where an earlier, interrupted call got to; the beginning if there was none."""
-    if not path.exists():
-        return Position(), {}
-    tensors, text = read_tensors(path)
-    record = decode_record(text, path, request)
-    parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = tensor
-    trainer.restore(parts["now"])
-    trainer.micro_batch = record.micro_batch
-    return record.position, parts["best"]
+    ranks = trainer.ranks
+    course = _Course(ranks=(ranks.count,))
+    if path.exists():
+        tensors, text = read_tensors(path, trainer.part)
+        record = decode_record(text, path, request)
+        parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        trainer.restore(parts["now"])
+        trainer.micro_batch = min(trainer.micro_batch, record.micro_batch)
+        course = _Course(
+            position=record.position,
+            best=record.best,
+            tensors=parts["best"],
+            retry=record.retry,
+            ranks=tuple(sorted({*record.ranks, ranks.count})),
+            written=record.position.step,
+        )
+    if not ranks.agree(course.position.step):
+        raise StoreError(
+            "the processes do not find the same checkpoint",
+            where=str(path),
+            todo="give all machines the same folder",
+        )
+    return course
 
 
 def decode_record(text: str, path: Path, request: str) -> Record:

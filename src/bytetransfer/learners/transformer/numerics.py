@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -124,6 +125,14 @@ def slower_without(
             "No C++ compiler on this machine: transformers are trained uncompiled, slower."
         )
     return found
+
+
+def cuda_devices(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The CUDA devices at hand, as CUDA_VISIBLE_DEVICES names them."""
+    count = int(_torch().cuda.device_count())
+    named = environment.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in named.split(",")] if named else map(str, range(count))
+    return tuple(names)[:count]
 
 
 def has_compiler() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Literal
 
 import msgspec
 
@@ -180,6 +181,8 @@ class TransformerSettings(
             from the second epoch on, against learning a small text by heart.
         windows_cross_documents: always true, stated because it is part of the result: a training
             window may hold the end of one document and the beginning of the next, unmasked.
+        retry_not_finite: whether training that is no longer finite goes back, once, to its best
+            evaluation and on at half the learning rate; absent means that it stops.
     """
 
     shape: Shape
@@ -188,6 +191,7 @@ class TransformerSettings(
     batch: int = 16
     noise: float = 0.05
     windows_cross_documents: bool = True
+    retry_not_finite: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         _positive(batch=self.batch)

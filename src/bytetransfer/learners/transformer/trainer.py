@@ -23,43 +23,73 @@ from bytetransfer.learners.transformer.model import (
     unfuse,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.placement import Nats, Placement, Replicated, Sharded
+from bytetransfer.learners.transformer.ranks import ALONE, Ranks
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape, TransformerSettings
+
+
+class NotFiniteError(RunFailedError):
+    """A loss or a gradient's norm is infinite or no number.
+
+    Attributes:
+        step: the first step it was so at.
+        learning_rate: of that step.
+    """
+
+    def __init__(self, step: int, learning_rate: float, loss: float, norm: float) -> None:
+        self.step, self.learning_rate = step, learning_rate
+        super().__init__(
+            f"step {step}: the loss is {loss:.4g} nats and the gradient's norm {norm:.4g} "
+            f"at learning rate {learning_rate:.3g}"
+        )
 
 
 class Trainer:
     """Weights and AdamW moments on a device, and the step that changes them.
 
     Attributes:
-        weights: fused, see `model.fuse`; leaves of autograd.
+        weights: fused, see `model.fuse`, as this rank's optimiser changes them.
         micro_batch: sequences at a time; halved when memory runs out.
         bits_per_byte: training loss of the last step that was checked; None before the first.
+        ranks: the processes that share the run; every one calls every method, in the same order.
     """
 
     def __init__(
-        self, start: State, *, settings: TransformerSettings, numerics: Numerics, micro_batch: int
+        self,
+        start: State,
+        *,
+        settings: TransformerSettings,
+        numerics: Numerics,
+        micro_batch: int,
+        ranks: Ranks = ALONE,
+        sharded: bool = False,
     ) -> None:
-        self._shape, self._numerics = settings.shape, numerics
-        self._clip = settings.optimiser.clip
+        self._shape, self._clip = settings.shape, settings.optimiser.clip
         self.micro_batch = micro_batch
         self.bits_per_byte: float | None = None
+        self.ranks = ranks
         self._device = torch.device(numerics.device)
-        self.weights = {
-            name: tensor.to(self._device).requires_grad_()
-            for name, tensor in fuse(start, settings.shape).items()
-        }
+        fused = fuse(start, settings.shape)
+        weights = {name: tensor.to(self._device) for name, tensor in fused.items()}
+        place = Sharded if sharded else Replicated
+        nats = _nats(settings, numerics, self._device)
+        self._placed: Placement = place(weights, nats, ranks)
+        self.weights = self._placed.leaves
         self._optimiser = _adamw(self.weights, settings)
-        dtype = torch.bfloat16 if numerics.precision == "bf16" else torch.float32
-        self._tables = position_tables(settings.shape, dtype, self._device)
-        self._nats = _compiled() if numerics.compiled else training_nats
         self._unread: list[tuple[int, float, Tensor, Tensor]] = []
 
     def step(
         self, x: NDArray[np.int64], y: NDArray[np.int64], *, number: int, learning_rate: float
     ) -> int:
-        """One optimiser step on windows of shape (B, T); gives the bytes it predicted."""
+        """One optimiser step on windows of shape (B, T); gives the bytes it predicted.
+
+        Every rank is given the whole batch, and computes its share of the rows.
+        """
         count = int(np.count_nonzero(y != DOCUMENT))
-        loss = self._gradients(torch.from_numpy(x), torch.from_numpy(y), 1 / max(1, count))
-        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._clip, foreach=True)
+        rows = self.ranks.share(len(x))
+        own = torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
+        loss = self._placed.combine(self._gradients(*own, 1 / max(1, count)))
+        norm = self._placed.clip(self._clip)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate
         self._optimiser.step()
@@ -73,21 +103,17 @@ class Trainer:
         """Read the losses of the steps since the last check.
 
         Raises:
-            RunFailedError: a loss or gradient since then was not finite.
+            NotFiniteError: a loss or gradient since then was not finite.
         """
-        for number, learning_rate, loss_tensor, norm in self._unread:
+        unread, self._unread = self._unread, []
+        for number, learning_rate, loss_tensor, norm in unread:
             loss = float(loss_tensor)
             if not (math.isfinite(loss) and math.isfinite(float(norm))):
-                raise RunFailedError(
-                    f"step {number}: the loss is {loss:.4g} nats and the gradient's norm "
-                    f"{float(norm):.4g} at learning rate {learning_rate:.3g}; "
-                    "choose a lower learning rate"
-                )
+                raise NotFiniteError(number, learning_rate, loss, float(norm))
             self.bits_per_byte = loss / math.log(2)
-        self._unread = []
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and moments, copied to the CPU, by name."""
+        """Weights and moments, copied to the CPU, by name; of this rank, see `gather`."""
         found: dict[str, Tensor] = {}
         for name, weight in self.weights.items():
             found[name] = weight.detach().to("cpu", copy=True)
@@ -103,34 +129,64 @@ class Trainer:
                 for moment, tensor in self._optimiser.state[weight].items():
                     tensor.copy_(tensors[f"{name}/{moment}"])
 
+    def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the ranks' `tensors` are together; the first rank's alone is sure to be whole."""
+        return self._placed.gather(tensors, everywhere=False)
+
+    def part(self, tensor: Tensor) -> Tensor:
+        """What of a tensor that `gather` gave is this rank's."""
+        return self._placed.part(tensor)
+
+    def whole_weights(self) -> dict[str, Tensor]:
+        """All weights as they are, fused, on the device."""
+        return self._placed.whole()
+
     def state(self, tensors: Mapping[str, Tensor] | None = None) -> State:
         """The weights under their public names: as they are, or as they stand in `tensors`."""
-        source = self.weights if tensors is None else tensors
-        return unfuse({name: source[name] for name in self.weights}, self._shape)
+        if tensors is None:
+            return unfuse(self._placed.whole(), self._shape)
+        parts = {name: tensors[name] for name in self.weights}
+        return unfuse(self._placed.gather(parts, everywhere=True), self._shape)
 
     def _gradients(self, x_BT: Tensor, y_BT: Tensor, scale: float) -> Tensor:
         """Accumulate the gradient of the mean loss; halves the micro-batch if memory runs out."""
         while True:
             try:
                 return self._accumulate(x_BT, y_BT, scale)
-            except torch.OutOfMemoryError:
-                if self.micro_batch == 1:
+            except RuntimeError as error:
+                size = min(self.micro_batch, len(x_BT))
+                if size == 1 or not is_lack_of_memory(error):
                     raise
-                self.micro_batch = -(-self.micro_batch // 2)
-                self._optimiser.zero_grad(set_to_none=True)
-                if self._device.type == "cuda":
-                    torch.cuda.empty_cache()
+                self.micro_batch = -(-size // 2)
+                if not self._placed.survives_lack_of_memory:
+                    raise
+            # only here: inside the handler the error keeps the tensors of the failed try alive
+            self._optimiser.zero_grad(set_to_none=True)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def _accumulate(self, x_BT: Tensor, y_BT: Tensor, scale: float) -> Tensor:
         total = torch.zeros((), device=self._device)
         size = self.micro_batch
-        for x, y in zip(torch.split(x_BT, size), torch.split(y_BT, size), strict=True):
+        pieces = [*zip(torch.split(x_BT, size), torch.split(y_BT, size), strict=True)]
+        for number, (x, y) in enumerate(pieces, 1):
             x, y = x.to(self._device), y.to(self._device)
-            attention = self._numerics.attention
-            loss = self._nats(self.weights, x, y, self._shape, self._tables, attention) * scale
-            torch.autograd.backward(loss)
-            total += loss.detach()
+            total += self._placed.accumulate(x, y, scale, is_last=number == len(pieces))
         return total
+
+
+def is_lack_of_memory(error: RuntimeError) -> bool:
+    """Whether an allocation failed; on a CPU torch has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _nats(settings: TransformerSettings, numerics: Numerics, device: torch.device) -> Nats:
+    """The training loss as a function of weights and windows."""
+    shape, attention = settings.shape, numerics.attention
+    dtype = torch.bfloat16 if numerics.precision == "bf16" else torch.float32
+    tables = position_tables(shape, dtype, device)
+    nats = _compiled() if numerics.compiled else training_nats
+    return lambda weights, x, y: nats(weights, x, y, shape, tables, attention)
 
 
 @functools.cache
