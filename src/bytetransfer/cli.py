@@ -96,8 +96,9 @@ def plan(study: Path, store: Path | None, workers: int | None, as_json: bool) ->
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
-    planned = project.plan()
-    forecast = project.forecast(planned, workers=workers or project.default_workers(planned))
+    stage = project.stage()
+    workers = workers or project.default_workers(stage.plan)
+    forecast = project.forecast(stage, workers=workers)
     print_value(forecast, as_json, lambda console: print_forecast(forecast, console))
 
 
@@ -147,7 +148,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
-    found = project.status(project.plan())
+    found = project.status(project.stage())
     print_value(found, as_json, lambda console: print_status(found, console))
 
 
@@ -252,18 +253,22 @@ def _run(
     path: Path, store: Path | None, *, workers: int | None, as_json: bool, quiet: bool
 ) -> None:
     """Prepare, run, estimate and report."""
-    from bytetransfer.display import PrepareDisplay, RunDisplay
-    from bytetransfer.project import Project, failure_message
+    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message
+    from bytetransfer.project import Project
     from bytetransfer.report import print_estimates
 
     project = Project.open(path, store=store)
     quiet = quiet or as_json
     with PrepareDisplay(Console(stderr=True), quiet=quiet) as display:
         corpora = project.prepare(display)
-    planned = project.plan(corpora)
-    workers = workers or project.default_workers(planned)
-    with RunDisplay(planned, project.store, Console(stderr=True), quiet=quiet) as display:
-        state = project.run(planned, workers=workers, watch=display)
+    console = Console(stderr=True)
+    for stage in project.stages(corpora):
+        planned, note = stage.plan, project.stage_note(stage)
+        if note and not quiet:
+            click.echo(f"adaptive: {note}", err=True)
+        many = workers or project.default_workers(planned)
+        with RunDisplay(planned, project.store, console, quiet=quiet) as display:
+            state = project.run(planned, workers=many, watch=display)
     measurements = project.measurements(planned)
     estimates = project.estimates(measurements)
     project.write_estimates(measurements, estimates)
