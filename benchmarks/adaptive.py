@@ -3,9 +3,10 @@
     python benchmarks/adaptive.py coverage --studies 1000     simulated studies with known answers
     python benchmarks/adaptive.py published                   the paper's grid, on its own curves
     python benchmarks/adaptive.py compare GRID.toml ADAPTIVE.toml     two finished studies
+    python benchmarks/adaptive.py replay docs/studies/neural/measurements.csv     a finished grid
 
 `coverage`: loss curves are those of `estimators.py`, the ladder has 13 sizes over three decades.
-Two sources are fine-tuned at three sizes each and are worth 0.7 to 4.5 times D_F there. The planner
+A source is fine-tuned at three sizes; D_E is 0.7 to 4.5 times D_F there. The planner
 sees validation losses only, trains what it asks for and stops by its own rule; then the test losses
 are read. Every run has noise of its own (a standard deviation of log loss), which is the same on
 both splits, so stopping early by luck is as harmful as it can be; where there are documents, those
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from adaptive_cost import compare, published, replay
 from estimators import SMALLEST_BYTES, SPAN, Law, draw_law
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -40,6 +42,7 @@ LADDER = tuple(round(SMALLEST_BYTES * 10 ** (step / 4)) for step in range(13))
 GRID_SEEDS = 3
 CURVE = ("learner", "t")
 BLOCKS = 100
+REPLICATES = 200
 SPREAD = 0.2
 """Standard deviation of how hard a block of documents is, for all runs."""
 
@@ -85,21 +88,21 @@ class World:
         self.setting, self.seed = setting, tuple(seed)
         self.law: Law = draw_law(generator, setting.shape)
         sizes = LADDER[2], LADDER[4], LADDER[6]
-        cells = [(source, size) for source in ("a", "b") for size in sizes]
+        cells = [(source, size) for source in ("a",) for size in sizes]
         self.truth = {
             (source, size): math.log(size / SMALLEST_BYTES) + float(generator.uniform(-0.35, 1.5))
             for source, size in cells
         }
         self.study = Study(
             name="simulated",
-            sources=("a", "b"),
+            sources=("a",),
             targets=("t",),
             learners=("learner",),
             pretrain_bytes=1,
             finetune_bytes=sizes,
             scratch_bytes=LADDER,
             seeds=setting.seeds,
-            estimate=EstimateOptions(replicates=500),
+            estimate=EstimateOptions(replicates=REPLICATES),
             adaptive=AdaptiveOptions(width=setting.width),
         )
 
@@ -174,7 +177,7 @@ def simulate(setting: Setting, seed: Sequence[int]) -> list[Outcome]:
 def _read(world: World, design: Design, *, fresh: bool = False) -> dict[Any, TransferEstimate]:
     if fresh:
         world.seed = (*world.seed, 1)
-    found = estimate_transfer(world.rows(design, 1), replicates=500)
+    found = estimate_transfer(world.rows(design, 1), replicates=REPLICATES)
     return {(row.source, row.nominal_bytes): row for row in found.rows}
 
 
@@ -236,14 +239,26 @@ def summary(outcomes: Iterable[Outcome], setting: Setting) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["coverage"])
+    parser.add_argument("what", choices=["coverage", "published", "compare", "replay"])
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="compare: two study files; replay: a table"
+    )
+    parser.add_argument("--learner", default="transformer/nano", help="replay: whose rows")
+    parser.add_argument("--width", type=float, default=1.5, help="replay: what is asked for")
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--only", default="", help="only the kinds whose name holds this")
     parser.add_argument("--seeds", type=int, help="only studies that begin with so many")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = coverage(options.studies, options.only, options.seeds, options.processes)
+    if options.what == "compare":
+        rows = compare(*options.files)
+    elif options.what == "replay":
+        rows = replay(*options.files, options.learner, options.width)
+    elif options.what == "published":
+        rows = published()
+    else:
+        rows = coverage(options.studies, options.only, options.seeds, options.processes)
     table = Table(*rows[0], box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
