@@ -56,7 +56,7 @@ def first_design(study: Study) -> Design:
     """A coarse curve from the smallest D_F to beyond the largest, and every cell."""
     room = math.sqrt(_options(study).width)
     positive = [size for size in study.finetune_bytes if size] or [study.scratch_bytes[0]]
-    top = _at_least(study.scratch_bytes, positive[-1] * room)
+    top = max(_at_least(study.scratch_bytes, positive[-1] * room), study.scratch_bytes[1])
     bottom = min(_at_most(study.scratch_bytes, positive[0] / room), study.scratch_bytes[-2])
     inner = [size for size in study.scratch_bytes if bottom <= size <= top]
     cells = dict.fromkeys(cell_names(study), study.seeds)
