@@ -31,24 +31,27 @@ def study(make):
     )
 
 
-def losses(plan, *, test=0.0):
-    """Validation losses on a power law, a little apart by seed; test losses moved by `test`."""
+def losses(plan, *, misleading=False):
+    """Validation losses on a power law, a little apart by seed; test losses alike or misleading."""
     found = {}
     for cell in plan.cells:
         size = cell.nominal_bytes if cell.source == SCRATCH else 2.2 * cell.nominal_bytes
         validation = 1 + 3 * (size / 1_000) ** -0.3 + 0.003 * math.sin(size + 7 * cell.seed)
-        found[cell.key] = {"validation": validation, "loss": validation + test * math.cos(size)}
+        found[cell.key] = {
+            "validation": validation,
+            "loss": 9 - validation if misleading else validation,
+        }
     for check in plan.checks:
         found[check.key] = dict(found[check.cell.key])
     return found
 
 
-def walked(make, study, store, *, test=0.0):
+def walked(make, study, store, *, misleading=False):
     """Every stage, each done before the next is asked for."""
     seen = []
     for stage in stages(study, make.cards(study), make.numerics, store):
         seen.append(stage)
-        make.finish_all(store, stage.plan, losses(stage.plan, test=test))
+        make.finish_all(store, stage.plan, losses(stage.plan, misleading=misleading))
     return seen
 
 
@@ -85,7 +88,7 @@ def test_checks_wait_for_the_last_stage_and_look_at_the_ends_of_its_curve(make, 
 
 def test_test_losses_decide_nothing(make, study, tmp_path):
     plain = walked(make, study, Store(tmp_path / "one"))
-    moved = walked(make, study, Store(tmp_path / "other"), test=0.5)
+    moved = walked(make, study, Store(tmp_path / "other"), misleading=True)
     assert keys(plain) == keys(moved)
 
 
@@ -118,7 +121,7 @@ def test_what_is_not_prepared_is_at_its_first_stage(make, study, store):
 
 def test_rows_of_validation_hold_nothing_of_the_test_split(make, study, store):
     first = next(stages(study, make.cards(study), make.numerics, store))
-    make.finish_all(store, first.plan, losses(first.plan, test=0.5))
+    make.finish_all(store, first.plan, losses(first.plan, misleading=True))
     found = collect_validation(first.plan, store.result, regime="converged")
     assert len(found) == len(first.plan.cells)
     for row in found:
