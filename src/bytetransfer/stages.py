@@ -85,7 +85,7 @@ def stage_note(stage: Stage, options: AdaptiveOptions) -> str:
 
     >>> cell = (("ngram", "fi"), ("en", 3000))
     >>> plan = Plan(study="s", runs={}, cells=(), checks=())
-    >>> stage_note(Stage(4, plan, True, {cell: "narrow"}), AdaptiveOptions())
+    >>> stage_note(Stage(4, plan, True, verdicts={cell: "narrow"}), AdaptiveOptions())
     'settled in 4 stages: 1 of 1 intervals within a factor of 1.5'
     """
     if not stage.is_last:
