@@ -11,7 +11,7 @@ from bytetransfer.corpus.sources import BinarySource, FileSource, HubSource
 from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.errors import StudyError
 from bytetransfer.learners.catalog import LEARNER_NAMES
-from bytetransfer.study import Study
+from bytetransfer.study import AdaptiveOptions, Study
 from bytetransfer.study_file import parse_study, read_study
 
 MINIMAL = {
@@ -338,3 +338,35 @@ def test_no_value_of_any_key_escapes_as_anything_but_a_study_error(table, key, v
     except StudyError as error:
         fault = error
     assert fault is None or (fault.where.startswith("s.toml") and fault.todo)
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("true", AdaptiveOptions()),
+        ("false", None),
+        ("{ width = 1.3 }", AdaptiveOptions(width=1.3)),
+        ("{ width = 2, most_seeds = 4 }", AdaptiveOptions(width=2.0, most_seeds=4)),
+    ],
+)
+def test_a_study_is_adaptive_where_it_says_so(written, options):
+    assert parse_study(text(adaptive=written), where="s.toml").adaptive == options
+    assert parse_study(text(), where="s.toml").adaptive is None
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"adaptive": "1.5"}, ["adaptive: must be a table"]),
+        ({"adaptive": "{ widht = 2 }"}, ["unknown key; did you mean 'width'?"]),
+        ({"adaptive": "{ width = 1.0 }"}, ["adaptive.width", "from 1.05 to 10"]),
+        ({"adaptive": "{ most_seeds = 2 }"}, ["adaptive.most_seeds", "most_seeds = 10"]),
+        ({"adaptive": "true", "seeds": "2"}, ["seeds", "write seeds = 3"]),
+        (
+            {"adaptive": "true", "tables": '[estimate]\nmethod = "published"\n'},
+            ["estimate.method", "no interval"],
+        ),
+    ],
+)
+def test_an_adaptive_study_can_come_to_an_end(values, parts):
+    refused(text(**values), *parts)

@@ -3,9 +3,9 @@ r"""How many bytes of the target language is pretraining on another one worth?
 The public API. A whole study, from text to D_T, starts with a study file:
 
     project = bytetransfer.Project.open(Path("study.toml"))
-    plan = project.plan(project.prepare())
-    project.run(plan, workers=2)
-    estimates = project.estimates(project.measurements(plan))
+    for stage in project.stages(project.prepare()):  # one, unless the study is adaptive
+        project.run(stage.plan, workers=2)
+    estimates = project.estimates(project.measurements(project.plan()))
 
 A person with nothing but a table of losses needs only the lower half:
 

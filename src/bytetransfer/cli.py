@@ -112,12 +112,13 @@ def plan(
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
-    planned = project.plan()
+    stage = project.stage()
     if request:
-        keys = project.request(planned)
+        keys = project.request(stage.plan)
         print_value(keys, as_json, lambda console: print_keys(keys, project.store.root, console))
         return
-    forecast = project.forecast(planned, workers=workers or project.default_workers(planned))
+    workers = workers or project.default_workers(stage.plan)
+    forecast = project.forecast(stage, workers=workers)
     print_value(forecast, as_json, lambda console: print_forecast(forecast, console))
 
 
@@ -169,7 +170,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
-    found = project.status(project.plan())
+    found = project.status(project.stage())
     print_value(found, as_json, lambda console: print_status(found, console))
 
 
@@ -296,8 +297,8 @@ def _run(
     ranks: int = 1,
 ) -> None:
     """Prepare, run, estimate and report."""
-    from bytetransfer.display import PrepareDisplay, RunDisplay
-    from bytetransfer.project import Project, failure_message
+    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message
+    from bytetransfer.project import Project
     from bytetransfer.report import print_estimates
 
     project = Project.open(path, store=store)
@@ -306,10 +307,14 @@ def _run(
         click.echo(remark, err=True)
     with PrepareDisplay(Console(stderr=True), quiet=quiet) as display:
         corpora = project.prepare(display)
-    planned = project.plan(corpora)
-    workers = workers or project.default_workers(planned, ranks=ranks)
-    with RunDisplay(planned, project.store, Console(stderr=True), quiet=quiet) as display:
-        state = project.run(planned, workers=workers, ranks=ranks, watch=display)
+    console = Console(stderr=True)
+    for stage in project.stages(corpora):
+        planned, note = stage.plan, project.stage_note(stage)
+        if note and not quiet:
+            click.echo(f"adaptive: {note}", err=True)
+        many = workers or project.default_workers(planned, ranks=ranks)
+        with RunDisplay(planned, project.store, console, quiet=quiet) as display:
+            state = project.run(planned, workers=many, ranks=ranks, watch=display)
     measurements = project.measurements(planned)
     estimates = project.estimates(measurements)
     project.write_estimates(measurements, estimates)

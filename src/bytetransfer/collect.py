@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
@@ -36,6 +37,29 @@ def collect(plan: Plan, store: Store, *, regime: str) -> Measurements:
         if cell.key in results
     ]
     blocks = {row.run: np.array(results[row.run].test.blocks, np.float64) for row in rows}
+    return Measurements(rows, blocks)
+
+
+def collect_validation(
+    plan: Plan, read: Callable[[str], Result | None], *, regime: str
+) -> Measurements:
+    """A row for every cell whose run has a result, with the validation loss in place of the test's.
+
+    What an adaptive study is decided on. The test losses are left behind here.
+
+    Args:
+        plan: which run fills which cell.
+        read: the result of a run by its key, None without one.
+        regime: of every learner that is trained by steps.
+    """
+    rows, blocks = [], {}
+    for cell in plan.cells:
+        result = read(cell.key)
+        if result is not None:
+            seen = msgspec.structs.replace(result, test=result.validation)
+            rows.append(_row(cell, seen, regime, {}, {}))
+            if seen.test.blocks:  # results of earlier versions have none
+                blocks[cell.key] = np.array(seen.test.blocks, np.float64)
     return Measurements(rows, blocks)
 
 

@@ -57,6 +57,8 @@ def print_keys(keys: Mapping[str, str], root: Path, console: Console) -> None:
 def print_status(status: Status, console: Console) -> None:
     """How far a study is, what is at work, and what failed."""
     console.print(Text(f"{status.study}: {status.done} of {status.total} runs done"))
+    if status.stage:
+        console.print(Text(f"adaptive: {status.stage}"), soft_wrap=True)
     for line in unprepared_lines(status.unprepared):
         console.print(Text(line), soft_wrap=True)
     for running in status.running:
@@ -71,6 +73,15 @@ def print_status(status: Status, console: Console) -> None:
             console.print(Text(f"{len(labels)} runs {what}:"))
             for label in labels:
                 console.print(Text(f"  {label}"), soft_wrap=True)
+
+
+def failure_message(plan: Plan, state: State, store: Store) -> str:
+    """What to say of runs that failed."""
+    lines = [f"{len(state.failed)} runs failed, {len(state.blocked)} wait for them"]
+    for key, reason in list(state.failed.items())[:5]:
+        lines += [f"  {plan.runs[key].label}: {reason}", f"    {store.run_folder(key)}/failure.txt"]
+    lines.append("the same command tries them again; the results of the others are kept")
+    return "\n".join(lines)
 
 
 def _print_whole(table: Table, console: Console) -> None:

@@ -14,6 +14,7 @@ from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.plan import Plan, PlannedRun, nearest
 from bytetransfer.run import Run
 from bytetransfer.store import Store
+from bytetransfer.units import format_bytes
 
 _RECENT_SECONDS = 30.0
 """A run whose last sign of life is older than this is not at work any more."""
@@ -91,6 +92,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         not_converged: labels of finished runs that were cut short or failed their check.
         below_surface: labels of finished runs the surface learner beats on the same bytes.
         unprepared: corpora that are not prepared, and why.
+        stage: where an adaptive study is, or why it has ended; empty for a full grid.
     """
 
     study: str
@@ -101,6 +103,18 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     not_converged: list[str]
     below_surface: list[str]
     unprepared: dict[str, str]
+    stage: str = ""
+
+
+def upper_bound(grid: Plan, stage: Plan) -> str:
+    """What an adaptive study can come to at most, beside what is decided so far."""
+    expected = [
+        sum(planned.cost.expected_bytes for planned in plan.runs.values()) for plan in (stage, grid)
+    ]
+    return (
+        f"Decided so far: {len(stage.runs)} runs, {format_bytes(expected[0])} seen; at most, with "
+        f"every size and seed, {len(grid.runs)} runs and {format_bytes(expected[1])}."
+    )
 
 
 def forecast(

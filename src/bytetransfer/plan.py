@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from bytetransfer.corpus.corpus import CorpusCard
+from bytetransfer.design import Design, full_grid
 from bytetransfer.errors import StudyError
 from bytetransfer.identity import plain
 from bytetransfer.learners.catalog import (
@@ -90,6 +91,7 @@ class _Draft:
     """The plan while it is being made."""
 
     study: Study
+    design: Design
     digests: Mapping[str, str]
     resolve: Resolve
     runs: dict[str, PlannedRun] = field(default_factory=dict)
@@ -131,6 +133,9 @@ def make_plan(
     study: Study,
     corpora: Mapping[str, CorpusCard | None],
     resolve: Resolve,
+    design: Design | None = None,
+    *,
+    checks: bool = True,
 ) -> Plan:
     """Every run of a study, with no defaults left.
 
@@ -139,17 +144,21 @@ def make_plan(
         corpora: the card of each source and target by name; None where it is not prepared yet.
         resolve: how a run computes, from its settings and the bytes that all runs of its learner
             are expected to see.
+        design: which sizes and seeds; the full grid if not given.
+        checks: whether the study's convergence checks are among them.
 
     Raises:
         StudyError: if a corpus cannot give the bytes the study asks of it.
     """
     _check_sizes(study, corpora)
     digests = {name: card.digest if card else UNPREPARED + name for name, card in corpora.items()}
-    draft = _Draft(study, digests, resolve)
+    design = full_grid(study) if design is None else design
+    draft = _Draft(study, design, digests, resolve)
     for learner in study.learners:
-        for seed in range(study.seeds):
+        seeds = max(design[learner, target].seeds for target in study.targets)
+        for seed in range(seeds):
             _plan_seed(draft, learner, seed)
-    if study.convergence_checks:
+    if study.convergence_checks and checks:
         _plan_checks(draft)
     return Plan(
         study=study.name,
@@ -192,13 +201,19 @@ def training_bytes(study: Study, learner: str) -> int:
 
 def _plan_seed(draft: _Draft, learner: str, seed: int) -> None:
     study = draft.study
+    curves = {target: draft.design[learner, target] for target in study.targets}
     for source in study.sources:
-        parent = _plan_pretraining(draft, learner, seed, source)
-        for target in study.targets:
-            for size in study.finetune_bytes:
-                _plan_arm(draft, learner, seed, target, size, source=source, parent=parent)
-    for target in study.targets:
-        for size in study.scratch_bytes:
+        wanted = [
+            (target, size)
+            for target, curve in curves.items()
+            for size in study.finetune_bytes
+            if seed < curve.cells[source, size]
+        ]
+        parent = _plan_pretraining(draft, learner, seed, source) if wanted else None
+        for target, size in wanted:
+            _plan_arm(draft, learner, seed, target, size, source=source, parent=parent)
+    for target, curve in curves.items():
+        for size in curve.sizes if seed < curve.seeds else ():
             _plan_arm(draft, learner, seed, target, size, source=SCRATCH, parent=None)
 
 
@@ -269,8 +284,9 @@ def _searcher(
 def _plan_checks(draft: _Draft) -> None:
     """Seed 0: the ends of each from-scratch curve, and the first source's largest fine-tuning."""
     study = draft.study
-    ends = (study.scratch_bytes[0], study.scratch_bytes[-1])
     for cell in list(draft.cells):
+        sizes = draft.design[cell.learner, cell.target].sizes
+        ends = (sizes[0], sizes[-1])
         scratch = cell.source == SCRATCH and cell.nominal_bytes in ends
         first = cell.source == study.sources[0] and cell.nominal_bytes == study.finetune_bytes[-1]
         planned = draft.runs[cell.key]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,20 @@ from bytetransfer.learners.catalog import (
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import SCRATCH, Measurements, Place, name_places
 from bytetransfer.measurement_file import read_measurements
-from bytetransfer.overview import Forecast, Status, forecast, status, unprepared_lines
+from bytetransfer.overview import (
+    Forecast,
+    Status,
+    forecast,
+    status,
+    unprepared_lines,
+    upper_bound,
+)
 from bytetransfer.plan import Plan, make_plan
 from bytetransfer.report import StudyDescription, build_report, render_html
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
 from bytetransfer.run import Run
+from bytetransfer.stages import Stage, is_done, stage_note, stages
 from bytetransfer.store import Store
 from bytetransfer.study import Study
 from bytetransfer.study_check import remarks
@@ -106,15 +114,25 @@ class Project:
         """
         return self._room.prepare(watch)
 
-    def plan(self, corpora: Mapping[str, Corpus | None] | None = None) -> Plan:
-        """Every run of the study; nothing is prepared or trained.
+    def stages(self, corpora: Mapping[str, Corpus | None] | None = None) -> Iterator[Stage]:
+        """The stages of the study that are not done, and the last; see `stages.stages`.
 
         Args:
             corpora: prepared corpora by name; looked up where they are not given.
         """
         corpora = self._room.known() if corpora is None else corpora
         cards = {name: corpus.card if corpus else None for name, corpus in corpora.items()}
-        return make_plan(self.study, cards, self._numerics)
+        for stage in stages(self.study, cards, self._numerics, self.store):
+            if stage.is_last or not is_done(stage.plan, self.store):
+                yield stage
+
+    def stage(self, corpora: Mapping[str, Corpus | None] | None = None) -> Stage:
+        """The stage the study is at; nothing is prepared or trained."""
+        return next(self.stages(corpora))
+
+    def plan(self, corpora: Mapping[str, Corpus | None] | None = None) -> Plan:
+        """Every run of the study, as far as it is decided what it trains."""
+        return self.stage(corpora).plan
 
     def run(
         self,
@@ -276,26 +294,32 @@ class Project:
         """What will surprise in the study, and what slows it on this machine."""
         return [*remarks(self.study), *slower_paths(self.study.learners, self.study.numerics)]
 
-    def forecast(self, plan: Plan, *, workers: int) -> Forecast:
-        """What is left of the plan would take on this machine, which is timed for it."""
-        found = forecast(
-            plan,
-            self.store,
-            workers=workers,
-            speed=bytes_per_second,
-            reasons=self._room.unprepared(),
-        )
-        return msgspec.structs.replace(found, notes=[*self.remarks(), *found.notes])
+    def forecast(self, stage: Stage, *, workers: int) -> Forecast:
+        """What is left of a stage would take on this machine, which is timed for it."""
+        reasons = self._room.unprepared()
+        speed = bytes_per_second
+        found = forecast(stage.plan, self.store, workers=workers, speed=speed, reasons=reasons)
+        notes = [*self.remarks(), *found.notes]
+        if self.study.adaptive is not None:
+            cards = {n: c.card if c else None for n, c in self._room.known().items()}
+            grid = make_plan(self.study, cards, self._numerics)
+            notes += [f"Adaptive: {self.stage_note(stage)}.", upper_bound(grid, stage.plan)]
+        return msgspec.structs.replace(found, notes=notes)
 
-    def status(self, plan: Plan) -> Status:
+    def status(self, stage: Stage) -> Status:
         """How far the study is; also while it runs in another process."""
-        return status(
-            plan,
+        found = status(
+            stage.plan,
             self.store,
-            self.measurements(plan).rows,
+            self.measurements(stage.plan).rows,
             now=time.time(),
             reasons=self._room.unprepared(),
         )
+        return msgspec.structs.replace(found, stage=self.stage_note(stage))
+
+    def stage_note(self, stage: Stage) -> str:
+        """Where an adaptive study is, or why it has ended; empty for a full grid."""
+        return "" if self.study.adaptive is None else stage_note(stage, self.study.adaptive)
 
     def _numerics(self, settings: Settings, planned_bytes: int) -> Numerics | None:
         return numerics_for(settings, self.study.numerics, planned_bytes)
@@ -399,15 +423,6 @@ def write_table(estimates: Estimates | Laws, path: Path) -> None:
         todo = f"give a file that ends in {', '.join(_WRITERS)}"
         raise StoreError("no kind of table by its name", where=str(path), todo=todo)
     write_atomic(path, _WRITERS[ending](estimates))
-
-
-def failure_message(plan: Plan, state: State, store: Store) -> str:
-    """What to say of runs that failed."""
-    lines = [f"{len(state.failed)} runs failed, {len(state.blocked)} wait for them"]
-    for key, reason in list(state.failed.items())[:5]:
-        lines += [f"  {plan.runs[key].label}: {reason}", f"    {store.run_folder(key)}/failure.txt"]
-    lines.append("the same command tries them again; the results of the others are kept")
-    return "\n".join(lines)
 
 
 def _parquet(table: Estimates | Laws) -> bytes:

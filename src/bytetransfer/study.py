@@ -72,6 +72,18 @@ class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     extrapolate: bool = False
 
 
+class AdaptiveOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an adaptive study is content; see `adaptive.py`.
+
+    Attributes:
+        width: the upper limit of D_E over the lower one that every interval is to come down to.
+        most_seeds: the most seeds a cell may have; `seeds` is how many it begins with.
+    """
+
+    width: float = 1.5
+    most_seeds: int = 10
+
+
 class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What analyses of transfer are told.
 
@@ -98,11 +110,13 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         learners: `ngram`, `transformer/<preset>`.
         pretrain_bytes: bytes of source text.
         finetune_bytes: the ladder of D_F; 0 is zero-shot.
-        scratch_bytes: the ladder of the from-scratch curve.
+        scratch_bytes: the ladder of the from-scratch curve; of an adaptive study, the sizes that
+            may be trained.
         seeds: how many; each fixes a permutation, an initialisation and a batch order.
         regime: `converged`, or `paper` for the published recipe.
         corpora: where each corpus comes from.
         groups: corpora declared together.
+        adaptive: train only the sizes and seeds that the answer needs; None is the full grid.
         convergence_checks: train a declared sample of runs again with doubled patience.
     """
 
@@ -122,6 +136,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     numerics: NumericsOptions = NumericsOptions()
     estimate: EstimateOptions = EstimateOptions()
     analysis: AnalysisOptions = AnalysisOptions()
+    adaptive: AdaptiveOptions | None = None
     convergence_checks: bool = True
 
     def expressions(self) -> dict[str, Expression]:

@@ -13,6 +13,8 @@ from bytetransfer.study import Study
 from bytetransfer.units import format_bytes
 
 MOST_SEEDS = 100
+LEAST_ADAPTIVE_SEEDS = 3
+"""With two, stopping by luck is likelier (`benchmarks/adaptive.py`: .944 against .953)."""
 
 _ARMS: tuple[Arm, Arm] = ("scratch", "finetune")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -188,6 +190,7 @@ def _check_options(study: Study, *, where: str) -> None:
         )
     _check_search(study, where=where)
     _check_estimate(study, where=where)
+    _check_adaptive(study, where=where)
     _check_analysis(study, where=where)
 
 
@@ -245,6 +248,38 @@ def _check_estimate(study: Study, *, where: str) -> None:
             f"{study.estimate.level} is no level of confidence",
             where=f"{where}, estimate.level",
             todo="write a number from 0.5 to below 1, for example 0.95",
+        )
+
+
+def _check_adaptive(study: Study, *, where: str) -> None:
+    """Without an interval, or with one that stopping early would spoil, there is no rule to end."""
+    options = study.adaptive
+    if options is None:
+        return
+    if not 1.05 <= options.width <= 10:
+        raise StudyError(
+            f"{options.width} is no width to come down to",
+            where=f"{where}, adaptive.width",
+            todo="write the upper limit over the lower one, from 1.05 to 10, for example 1.5",
+        )
+    if study.seeds < LEAST_ADAPTIVE_SEEDS:
+        raise StudyError(
+            f"an adaptive study begins with {LEAST_ADAPTIVE_SEEDS} seeds at least",
+            where=f"{where}, seeds",
+            todo=f"write seeds = {LEAST_ADAPTIVE_SEEDS}: whether to stop is judged by their spread",
+        )
+    if not study.seeds <= options.most_seeds <= MOST_SEEDS:
+        raise StudyError(
+            f"most_seeds = {options.most_seeds} is not between seeds = {study.seeds} and "
+            f"{MOST_SEEDS}",
+            where=f"{where}, adaptive.most_seeds",
+            todo=f"write for example most_seeds = {max(study.seeds, 10)}",
+        )
+    if study.estimate.method == "published":
+        raise StudyError(
+            "the published reading has no interval to come down to",
+            where=f"{where}, estimate.method",
+            todo='write method = "monotone"',
         )
 
 

@@ -18,7 +18,14 @@ from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.corpus.transforms import parse_transform
 from bytetransfer.errors import StudyError, UserError
 from bytetransfer.learners.catalog import NumericsOptions, TransformerOptions
-from bytetransfer.study import AnalysisOptions, CorpusSpec, EstimateOptions, Group, Study
+from bytetransfer.study import (
+    AdaptiveOptions,
+    AnalysisOptions,
+    CorpusSpec,
+    EstimateOptions,
+    Group,
+    Study,
+)
 from bytetransfer.study_check import check_study
 from bytetransfer.units import parse_bytes
 
@@ -35,6 +42,7 @@ _TABLES: dict[str, type] = {
     "numerics": NumericsOptions,
     "estimate": EstimateOptions,
     "analysis": AnalysisOptions,
+    "adaptive": AdaptiveOptions,
 }
 
 _EXAMPLES = {
@@ -46,6 +54,7 @@ _EXAMPLES = {
     "finetune_bytes": 'finetune_bytes = ["10kB", "30kB", "100kB"]',
     "scratch_bytes": 'scratch_bytes = ["3kB", "10kB", "30kB", "100kB", "300kB"]',
     "seeds": "seeds = 3",
+    "adaptive": "adaptive = true",
     "regime": 'regime = "converged"',
     "files": 'files = "text/fi/*.txt.gz"',
     "dataset": 'dataset = "HuggingFaceFW/fineweb-2"',
@@ -97,7 +106,7 @@ def parse_study(text: str, *, where: str) -> Study:
         raise StudyError(f"no valid TOML: {error}", where=where, todo=todo) from None
     _refuse_unknown(raw, Study, where=where, path="")
     _refuse_non_finite(raw, where=where, path="")
-    raw = _with_sizes(raw, where=where)
+    raw = _with_adaptive(_with_sizes(raw, where=where))
     parts: dict[str, Any] = {
         "corpora": {
             name: _corpus(entry, where=where, path=f"corpora.{name}")
@@ -145,6 +154,15 @@ def _with_sizes(raw: dict[str, Any], *, where: str) -> dict[str, Any]:
                 for key, value in raw[table].items()
             }
     return sized
+
+
+def _with_adaptive(raw: dict[str, Any]) -> dict[str, Any]:
+    """The raw study with `adaptive = true` as the table that says nothing, `false` as none."""
+    said = raw.get("adaptive")
+    if not isinstance(said, bool):
+        return raw
+    rest = {key: value for key, value in raw.items() if key != "adaptive"}
+    return rest | {"adaptive": {}} if said else rest
 
 
 def _size(value: Any, *, where: str) -> int:

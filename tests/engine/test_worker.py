@@ -90,7 +90,8 @@ def do_all(plan, store):
         execute(store, key, parents=parents_of(store))
 
 
-def test_runs_are_done_and_say_what_they_were_given(planned):
+def test_runs_are_done_and_say_what_they_were_given(planned, monkeypatch):
+    monkeypatch.setattr("bytetransfer.engine.worker.MOST_VALIDATION_BLOCKS", 5)
     plan, store = planned
     do_all(plan, store)
     for cell in plan.cells:
@@ -99,7 +100,10 @@ def test_runs_are_done_and_say_what_they_were_given(planned):
         assert 0 <= cell.nominal_bytes - result.trained_bytes < 4
         assert result.test.bytes == corpus.test.total_bytes
         assert result.validation.bytes == corpus.validation.total_bytes
-        assert sum(nats for nats, _ in result.test.blocks) == pytest.approx(result.test.nats)
+        assert len(result.validation.blocks) == 5 < len(result.test.blocks)
+        for loss in (result.test, result.validation):
+            assert sum(nats for nats, _ in loss.blocks) == pytest.approx(loss.nats)
+            assert sum(size for _, size in loss.blocks) == loss.bytes
     states = [key for key in plan.runs if store.state_folder(key).exists()]
     assert states == [key for key, p in plan.runs.items() if p.run.kind == "pretrain"]
 

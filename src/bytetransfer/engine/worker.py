@@ -46,23 +46,28 @@ from bytetransfer.store import Environment, RunProgress, Store
 
 MOST_BLOCKS = 1000
 """Test documents are resampled in at most this many fixed blocks (docs/method.md)."""
+MOST_VALIDATION_BLOCKS = 200
+"""Validation documents are resampled to decide what an adaptive study trains: that takes fewer."""
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 
 
-def block_losses(nats: np.ndarray, lengths: np.ndarray) -> list[tuple[float, int]]:
-    """Nats and bytes of consecutive blocks of documents, at most `MOST_BLOCKS`.
+def block_losses(
+    nats: np.ndarray, lengths: np.ndarray, most: int = MOST_BLOCKS
+) -> list[tuple[float, int]]:
+    """Nats and bytes of consecutive blocks of documents.
 
     The blocks depend on the documents alone, so they pair across runs.
 
     Args:
         nats: float64, shape (documents,).
         lengths: bytes of each document, int64, shape (documents,).
+        most: how many blocks at most.
 
     >>> block_losses(np.array([1.0, 2.0]), np.array([3, 4]))
     [(1.0, 3), (2.0, 4)]
     """
-    count = min(MOST_BLOCKS, len(nats))
+    count = min(most, len(nats))
     starts = np.arange(count) * len(nats) // max(count, 1)
     sums = np.add.reduceat(nats, starts), np.add.reduceat(lengths, starts)
     return list(zip(sums[0].tolist(), sums[1].tolist(), strict=True))
@@ -153,7 +158,11 @@ def _score(
     return Result(
         key=run.key,
         trained_bytes=trained_bytes,
-        validation=Loss(nats=float(validation.sum()), bytes=corpus.validation.total_bytes),
+        validation=Loss(
+            nats=float(validation.sum()),
+            bytes=corpus.validation.total_bytes,
+            blocks=block_losses(validation, corpus.validation.lengths, MOST_VALIDATION_BLOCKS),
+        ),
         test=Loss(
             nats=float(test.sum()),
             bytes=corpus.test.total_bytes,
