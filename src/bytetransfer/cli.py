@@ -258,7 +258,7 @@ def report(study: Path, store: Path | None, as_json: bool) -> None:
 def _estimate_table(
     path: Path, out: Path | None, laws: Path | None, options: dict[str, Any]
 ) -> Estimates:
-    from bytetransfer.project import estimate_file, write_table
+    from bytetransfer.loss_table import estimate_file, write_table
 
     for name, given in (("--out", out), ("--laws", laws)):
         if given is not None and given.resolve() == path.resolve():

@@ -99,8 +99,8 @@ def _of_study(path: Path, store: Path | None, analyses: tuple[str, ...]) -> list
 
 
 def _of_table(what: str, analyses: tuple[str, ...], options: dict[str, Any]) -> list[Any]:
+    from bytetransfer.loss_table import explain_table
     from bytetransfer.measurement_file import read_measurements
-    from bytetransfer.project import explain_table
     from bytetransfer.published import perplexities
 
     close = {}

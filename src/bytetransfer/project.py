@@ -9,12 +9,10 @@ results/<name>/measurements.csv   one row per run      (and blocks.parquet, for 
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -32,7 +30,7 @@ from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import default_workers, engine_for
-from bytetransfer.errors import MeasurementError, StoreError, StudyError
+from bytetransfer.errors import StoreError, StudyError
 from bytetransfer.evidence import Distances, Evidence, is_made
 from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.learners.catalog import (
@@ -42,8 +40,8 @@ from bytetransfer.learners.catalog import (
     slower_paths,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.measurement import SCRATCH, Measurements, Place, name_places
-from bytetransfer.measurement_file import read_measurements
+from bytetransfer.loss_table import WRITERS
+from bytetransfer.measurement import Measurements
 from bytetransfer.overview import (
     Forecast,
     Status,
@@ -63,10 +61,6 @@ from bytetransfer.study import Study
 from bytetransfer.study_check import remarks
 from bytetransfer.study_file import read_study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
-from bytetransfer.transfer.law_table import Laws
-from bytetransfer.transfer.methods import Method
-
-_SHOWN_REASONS = 5
 
 
 @dataclass(frozen=True)
@@ -227,7 +221,7 @@ class Project:
             "measurements.csv": measurements.to_csv(),
             "blocks.parquet": measurements.blocks_to_parquet(),
         }
-        for ending, write in _WRITERS.items():
+        for ending, write in WRITERS.items():
             files[f"estimates{ending}"] = write(estimates)
             (self.results / f"laws{ending}").unlink(missing_ok=True)  # of another method, before
             if len(estimates.laws):
@@ -254,7 +248,7 @@ class Project:
             corpora=corpora,
             languages=self._languages(corpora),
             made=frozenset(name for name in corpora if self._is_control(name)),
-            distances=_distances(self.path.parent, options.distances),
+            distances=self._distances(),
             close=options.close,
             parameters=parameter_counts(self.study.learners),
             factor=options.factor,
@@ -264,6 +258,10 @@ class Project:
             remember=self.store.remembered,
         )
         return explain(evidence, analyses)
+
+    def _distances(self) -> Distances:
+        file = self.study.analysis.distances
+        return {} if file is None else read_distances(self.path.parent / file)
 
     def _languages(self, corpora: Mapping[str, Corpus]) -> dict[str, str]:
         """Language codes of corpora that are languages: as stated, or else their names."""
@@ -327,115 +325,3 @@ class Project:
 
 def _runs(plan: Plan) -> list[Run]:
     return [planned.run for planned in plan.runs.values()]
-
-
-def explain_table(
-    measurements: Measurements,
-    analyses: Iterable[str],
-    *,
-    close: Mapping[str, str],
-    distances: Path | None = None,
-    factor: float = 2.0,
-    method: Method = "monotone",
-    noise: float | None = None,
-    parameters: Mapping[str, int] | None = None,
-) -> list[Section]:
-    """What some of `explain.ANALYSES` say of losses alone; names of languages are their codes.
-
-    Args:
-        measurements: all rows.
-        analyses: which.
-        close: for a target, the source that is close to it.
-        distances: a CSV of distances between languages.
-        factor: sources within it are called alike.
-        method: how the from-scratch curve is drawn.
-        noise: standard error of log D_E to assume where there is no interval.
-        parameters: N by learner; presets of our own transformer are known.
-
-    Raises:
-        MeasurementError: for a CSV of distances that cannot be read, or N of a learner that the
-            table does not have.
-    """
-    estimates = estimate_transfer(measurements, method=method)
-    learners = dict.fromkeys(row.learner for row in measurements)
-    if unknown := sorted((parameters or {}).keys() - learners.keys()):
-        have = ", ".join(filter(None, learners)) or "none: add a column `learner`"
-        raise MeasurementError(f"no learner is called {unknown[0]!r}", todo=f"there are {have}")
-    found = {name for row in estimates for name in (row.source, row.target)}
-    evidence = Evidence(
-        measurements=measurements,
-        estimates=estimates,
-        names=make_view(measurements, estimates).names,
-        languages={name: name for name in sorted(found) if not is_made(name)},
-        distances=_distances(Path(), None if distances is None else str(distances)),
-        close=close,
-        parameters=parameter_counts(learners) | dict(parameters or {}),
-        factor=factor,
-        method=method,
-        noise=noise,
-    )
-    return explain(evidence, analyses)
-
-
-def _distances(base: Path, file: str | None) -> Distances:
-    return {} if file is None else read_distances(base / file)
-
-
-def estimate_file(path: Path, **options: Any) -> Estimates:
-    """D_E and D_T from a table of losses, with `blocks.parquet` beside it where there is one.
-
-    Args:
-        path: the table, as `read_measurements` reads it.
-        options: of `estimate_transfer`.
-
-    Raises:
-        MeasurementError: if the file cannot be read as measurements, or gives no estimate at all.
-    """
-    estimates = estimate_transfer(read_measurements(path), **options)
-    if len(estimates):
-        return estimates
-    if not estimates.refusals:
-        what = f"no row is fine-tuned: the source of all is {SCRATCH!r}"
-        raise MeasurementError(what, where=str(path), todo="add rows with a source")
-    reasons: dict[str, list[Place]] = {}
-    for row in estimates.refusals:
-        curve = ", ".join(filter(None, (row.target, row.learner, row.regime)))
-        reasons.setdefault(f"{curve}: {row.reason}", []).extend(row.places)
-    shown, more = list(reasons.items())[:_SHOWN_REASONS], len(reasons) - _SHOWN_REASONS
-    raise MeasurementError(
-        "no estimate for any target ("
-        + "; ".join(f"{reason}, for {name_places(places)}" for reason, places in shown)
-        + (f"; and {more} more)" if more > 0 else ")"),
-        where=str(path),
-        todo=f"every target needs rows with the source {SCRATCH!r}, of the same learner, regime "
-        "and seeds, that its method can draw a curve through",
-    )
-
-
-def write_table(estimates: Estimates | Laws, path: Path) -> None:
-    """Write estimates or laws as the ending of the file says: `.csv`, `.json` or `.parquet`.
-
-    Raises:
-        StoreError: for another ending, or if the disk does not take it.
-    """
-    ending = path.suffix.lower()
-    if ending not in _WRITERS:
-        todo = f"give a file that ends in {', '.join(_WRITERS)}"
-        raise StoreError("no kind of table by its name", where=str(path), todo=todo)
-    write_atomic(path, _WRITERS[ending](estimates))
-
-
-def _parquet(table: Estimates | Laws) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(table.to_rows()), out)
-    return out.getvalue()
-
-
-_WRITERS: dict[str, Callable[[Estimates | Laws], bytes | str]] = {
-    ".csv": lambda table: table.to_csv(),
-    ".json": lambda table: table.to_json(),
-    ".parquet": _parquet,
-}
