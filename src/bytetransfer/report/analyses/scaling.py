@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from bytetransfer.analysis.cells import Unanswered
@@ -14,6 +15,7 @@ from bytetransfer.analysis.laws import FinetuneLaw, SizeLaw
 from bytetransfer.analysis.scaling import Crossover, ModelScaling, Scaling
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
+from bytetransfer.report.order import standing_out
 from bytetransfer.report.wording import Names, bare, byte_range, shorten, transfer_range, verdict
 from bytetransfer.units import format_bytes
 
@@ -323,7 +325,9 @@ def _charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
         if not cells:
             continue
         sizes = [row.finetune_bytes for row in cells]
-        series = [part for one in sources for part in _series(one, names)]
+        named = standing_out([one.cells[-1] for one in sources if one.cells])
+        series = [part for one in sources for part in _series(one, names, named)]
+        series.sort(key=lambda one: one.style != "quiet")
         ends = [end for one in series for dot in one.dots for end in (dot.y, dot.low, dot.high)]
         known = [end for end in ends if end is not None]
         linear = 10.0 ** math.floor(math.log10(max(10.0, *map(abs, known))) - 2)
@@ -356,8 +360,8 @@ def _panel(one: Scaling) -> tuple[str, str, str]:
     return (one.target, one.learner, one.regime)
 
 
-def _series(one: Scaling, names: Names) -> list[Series]:
-    """The law as a line without name, the cells as marks."""
+def _series(one: Scaling, names: Names, named: frozenset[tuple[str, int]]) -> list[Series]:
+    """The law as a line without name, the cells as marks; of many sources most stay quiet."""
     ink = names.ink(one.source, one.pretrain_bytes)
     name = names.source(one.source, one.pretrain_bytes)
     cells = [row for row in one.cells if row.finetune_bytes > 0]
@@ -372,6 +376,10 @@ def _series(one: Scaling, names: Names) -> list[Series]:
         )
         for row in cells
     )
+    if (one.source, one.pretrain_bytes) not in named:
+        # the chart of D_T has their intervals and notes
+        quiet = tuple(replace(mark, low=None, high=None, note="") for mark in marks)
+        return [Series(name=name, ink=ink, dots=quiet, style="quiet")] if quiet else []
     drawn = [Series(name=name, ink=ink, dots=marks, style="loose")] if marks else []
     law = one.effective
     if isinstance(law, SizeLaw) and cells:
