@@ -16,7 +16,7 @@ from bytetransfer.cli import main
 from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.study_file import read_study
 
-COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report")
+COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report", "figures")
 RUN = ("run", "study.toml", "--workers", "1")
 LONG = "a-corpus-with-a-long-name"
 

@@ -128,8 +128,14 @@ def figure_style() -> str:
     >>> "var(" in figure_style()
     False
     """
-    light = dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", _read("report.css").split("@media")[0]))
-    return _VARIABLE.sub(lambda found: light[found[1]], _read("figure.css"))
+    colours = light_colours()
+    return _VARIABLE.sub(lambda found: colours[found[1]], _read("figure.css"))
+
+
+def light_colours() -> dict[str, str]:
+    """The colours of the light page, by the names of their variables."""
+    light = _read("report.css").split("@media")[0]
+    return dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", light))
 
 
 def _read(name: str) -> str:
