@@ -145,7 +145,7 @@ def _curve_section(view: View) -> Section:
         text=(
             "The thick curve is the loss of models trained from scratch on ever more target text "
             "(large dots: mean of the seeds; small dots: each seed; shaded: "
-            f"{CURVE_LEVEL:.0%} interval of the mean). Coloured marks are models "
+            f"{CURVE_LEVEL * 100:.3g} % interval of the mean). Coloured marks are models "
             "pretrained on a source and fine-tuned on D_F bytes. The horizontal step from a mark "
             "ends on the curve at D_E, the bytes a from-scratch model needs for the same loss, "
             "marked on the axis; an arrow says that D_E lies beyond the sizes measured."

@@ -67,9 +67,12 @@ def _trust_words(view: View, *, is_study: bool) -> tuple[str, ...]:
     text = []
     if rows:
         inside = sum(row.status == "inside" for row in rows)
+        beyond = sum(row.status == "extrapolated" for row in rows)
         text.append(
             f"{inside} of {count(len(rows), 'estimate')} lie inside the measured range; "
-            f"{len(rows) - inside} are bounds. {_seed_words(rows)} {bracket_words(view)} "
+            + (f"{beyond} beyond it, by the power law alone; " if beyond else "")
+            + f"{len(rows) - inside - beyond} are bounds. {_seed_words(rows)} "
+            f"{bracket_words(view)} "
             f"{count(refusals, 'cell') if refusals else 'No cell'} had to be refused an estimate."
         )
     text.append(_flag_words(view))

@@ -150,7 +150,7 @@ def transfer_range(estimate: TransferEstimate) -> str:
 
 def fraction_text(estimate: TransferEstimate) -> str:
     """D_T / D_E; it rises with D_E, so a bound on one is a bound on the other."""
-    mark = {"above_range": "≥ ", "below_range": "≤ "}.get(estimate.status, "")
+    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(estimate.status, "")
     return mark + f"{round(estimate.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
 
 
