@@ -197,6 +197,41 @@ def test_a_figure_saved_from_the_page_stands_alone(browser, addresses):
     assert any(len(use) for use in uses)
 
 
+def test_a_heat_map_saved_from_the_page_shows_what_the_page_shows(browser, addresses, report):
+    browser.open(addresses["plain"])
+    table = report.sections[0].tables[0]
+    element = f"document.getElementById('table-{table.name}')"
+    root = ElementTree.fromstring(browser.run(f"bytetransfer.matrixSvg({element})"))
+    words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    for row in table.rows:
+        for cell in row[1:]:
+            assert cell.text in words
+            assert not cell.detail or cell.detail in words
+    fills = [e.get("fill") for e in root.iter("{http://www.w3.org/2000/svg}rect")]
+    assert fills.count("url(#hatch)") == sum(c.shade < 0 for row in table.rows for c in row) > 0
+
+
+def test_a_press_of_a_button_saves_a_file(browser, addresses, tmp_path):
+    browser.send(
+        "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path),
+        eventsEnabled=True,
+    )  # fmt: skip
+    browser.open(addresses["plain"])
+    for kind in ("figcaption", "details.matrix-table[open] .save"):
+        for button in range(
+            browser.run(f"document.querySelectorAll('{kind}')[0].querySelectorAll('button').length")
+        ):
+            browser.events.clear()
+            browser.run(
+                f"document.querySelectorAll('{kind}')[0].querySelectorAll('button')[{button}].click()"
+            )
+            browser.wait("Browser.downloadWillBegin")
+            begun = next(e for e in browser.events if e["method"] == "Browser.downloadWillBegin")
+            assert begun["params"]["suggestedFilename"].endswith((".svg", ".csv", ".tex"))
+            assert begun["params"]["url"].startswith("blob:")
+    assert [e for e in troubles(browser)] == []
+
+
 def test_the_page_prints(browser, addresses):
     browser.open(addresses["plain"])
     paper = browser.pdf()

@@ -217,10 +217,43 @@
     return new XMLSerializer().serializeToString(copy);
   }
 
+  // A heat map as it stands on the page, cell by cell.
+  function matrixSvg(table) {
+    const SVG = "http://www.w3.org/2000/svg";
+    const draw = (name, attributes, text = "") => {
+      const element = document.createElementNS(SVG, name);
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+      element.textContent = text;
+      return element;
+    };
+    const frame = table.getBoundingClientRect();
+    const [width, height] = [Math.ceil(frame.width), Math.ceil(frame.height)];
+    const font = "system-ui, Liberation Sans, Arial, sans-serif";
+    const picture = draw("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, "font-family": font });
+    const hatch = draw("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse" });
+    hatch.append(draw("path", { d: "M0 6L6 0", stroke: "#000", opacity: 0.14 }));
+    const paper = getComputedStyle(document.body).backgroundColor;
+    picture.append(draw("title", {}, data.tables[table.id].caption), hatch, draw("rect", { width, height, fill: paper }));
+    for (const cell of all("th, td", table)) {
+      const box = cell.getBoundingClientRect();
+      const style = getComputedStyle(cell);
+      const place = { x: box.x - frame.x + 1, y: box.y - frame.y + 1, width: box.width - 2, height: box.height - 2 };
+      const fills = [style.backgroundColor, ...(style.backgroundImage === "none" ? [] : ["url(#hatch)"])];
+      picture.append(...fills.map((fill) => draw("rect", { ...place, fill })));
+      const [text, detail] = written(cell.parentElement, cell.place, true);
+      const middle = { x: place.x + place.width / 2, "text-anchor": "middle", fill: style.color };
+      const size = parseFloat(style.fontSize);
+      const y = place.y + place.height / 2 + (detail ? -1 : size / 3);
+      picture.append(draw("text", { ...middle, y, "font-size": size }, text));
+      if (detail) picture.append(draw("text", { ...middle, y: y + size, "font-size": size * 0.75 }, detail));
+    }
+    return new XMLSerializer().serializeToString(picture);
+  }
+
   // What stands in a cell, in the unit the page was written with: the text, and its detail.
-  function written(row, number) {
+  function written(row, number, isAsShown = false) {
     const cell = [...row.cells].find((one) => one.place === number);
-    const nodes = cell.asItFits || [...cell.childNodes];
+    const nodes = (!isAsShown && cell.asItFits) || [...cell.childNodes];
     const text = (isDetail) => {
       const found = nodes.filter((node) => (node.nodeName === "SMALL") === isDetail);
       return found.map((node) => node.textContent).join("").replaceAll("\u00a0", " ").trim();
@@ -301,8 +334,15 @@
       const { caption } = data.tables[table.id];
       const csvAct = () => save(csv(table), fileName(caption, ".csv"), "text/csv");
       const texAct = () => save(latex(table), fileName(caption, ".tex"), "text/x-tex");
-      table.closest(".scroll").before(make("div", { className: "save" },
-        button("CSV", `Save as CSV: ${caption}`, csvAct), button("LaTeX", `Save as LaTeX: ${caption}`, texAct)));
+      const buttons = [
+        button("CSV", `Save as CSV: ${caption}`, csvAct),
+        button("LaTeX", `Save as LaTeX: ${caption}`, texAct),
+      ];
+      if (table.classList.contains("matrix")) {
+        const act = () => save(matrixSvg(table), fileName(caption, ".svg"), "image/svg+xml");
+        buttons.unshift(button("SVG", `Save as SVG: ${caption}`, act));
+      }
+      table.closest(".scroll").before(make("div", { className: "save" }, ...buttons));
       addSorting(table);
     }
   }
@@ -400,5 +440,5 @@
   addControls();
   addButtons();
   if ("live" in document.documentElement.dataset) follow();
-  window.bytetransfer = { csv, latex, svgText };
+  window.bytetransfer = { csv, latex, svgText, matrixSvg }; // what a test may ask for
 })();

@@ -18,6 +18,12 @@ _ENDS = {
     "schedule": "at the end of its recipe",
     "exact": "closed form",
 }
+_ENDED = {
+    "patience": "stopped early",
+    "budget": "ended at budget",
+    "schedule": "ended by recipe",
+    "exact": "closed form",
+}
 
 Runs = Mapping[str, Mapping[str, Plain]]
 
@@ -42,7 +48,7 @@ def run_summary(view: View, runs: Runs) -> Table:
         columns=(
             *heads,
             *(Column(title, numeric=True) for title in counted),
-            *(Column(f"ended {_ENDS[kind]}", numeric=True) for kind in endings),
+            *(Column(_ENDED[kind], numeric=True) for kind in endings),
             *(Column("tried again", numeric=True),) * retried,
         ),
         rows=tuple(
