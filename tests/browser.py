@@ -49,7 +49,7 @@ class Browser(AbstractContextManager["Browser"]):
         os.close(read)
         os.close(write)
         self._session = ""
-        target = self.send("Target.getTargets")["targetInfos"][0]["targetId"]
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):

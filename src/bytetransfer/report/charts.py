@@ -70,7 +70,7 @@ def _curve_series(view: View, learner: LearnerKey, target: str) -> tuple[Series,
     coloured = in_colour(view, learner, target)
     return (
         *_scratch_series(view, scratch),
-        *source_series(view, learner, target, coloured, lambda row: _loss_dot(view, row)),
+        *source_series(view, learner, target, coloured, lambda row: _loss_dot(view, row, coloured)),
     )
 
 
@@ -158,14 +158,16 @@ def _dots(pairs: Iterable[tuple[float, float]]) -> tuple[Dot, ...]:
     return tuple(Dot(x=x, y=y) for x, y in pairs)
 
 
-def _loss_dot(view: View, row: TransferEstimate) -> Dot:
+def _loss_dot(view: View, row: TransferEstimate, coloured: frozenset[SourceKey]) -> Dot:
+    """A fine-tuned loss; where its step is drawn, its note says where that ends."""
+    is_stepped = (row.source, row.pretrain_bytes) in coloured
+    reached = f", D_E {bounded_bytes(row.effective_bytes, row.status)}" if is_stepped else ""
     return Dot(
         x=row.finetune_bytes,
         y=row.bits_per_byte,
         reach=row.effective_bytes,
         bound=BOUNDS[row.status],
-        note=f"{place_words(view, row)}: {row.bits_per_byte:.3f} bits per byte, "
-        f"D_E {bounded_bytes(row.effective_bytes, row.status)}",
+        note=f"{place_words(view, row)}: {row.bits_per_byte:.3f} bits per byte{reached}",
     )
 
 

@@ -100,10 +100,10 @@ def _ends(cell: Cell) -> list[float | int | None] | None:
 
 
 def _rounded(value: float | None) -> float | int | None:
-    """Five significant figures: more than any estimate has, in half the bytes."""
+    """Four significant figures: one more than is shown; estimates.csv has them all."""
     if value is None or isinstance(value, int):
         return value
-    short = float(f"{value:.5g}")
+    short = float(f"{value:.4g}")
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 

@@ -106,7 +106,7 @@ def _rows(table: Table) -> Markup:
     That is the ends of rows and cells, and the scope of a heading that opens a row.
     """
     lines = (f"<tr><th>{prose(row[0].text)}{''.join(map(_cell, row[1:]))}" for row in table.rows)
-    return Markup("\n".join(lines))
+    return Markup("".join(lines))
 
 
 def _cell(cell: Cell) -> str:
