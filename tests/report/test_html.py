@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -209,6 +210,29 @@ def test_a_page_of_nothing_is_a_page():
     text = render_html(build_report(Measurements([]), Estimates(())))
     assert "No estimate could be made" in text
     Page(text)
+
+
+def test_twenty_languages_both_ways_at_six_sizes_are_no_burden(make_estimate):
+    """The analyses add about 1.2 MB (benchmarks/report_size.py); together they may be 3 MB."""
+    names = [a + b for a in "abcde" for b in "aeio"]
+    sizes = [3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
+    worths = itertools.cycle([1_234.5, 98_765.4, 5_678.9, -2_345.6, 45_678.9, 321.9, 87_654.3])
+    estimates = Estimates(
+        tuple(
+            make_estimate(
+                source=source, target=target, finetune_bytes=size, nominal_bytes=size,
+                effective_bytes=size + worth, effective_low=size + 0.8 * worth,
+                effective_high=size + 1.3 * worth, transfer_bytes=worth,
+                transfer_low=0.8 * worth, transfer_high=1.3 * worth,
+                bits_per_byte=1 + 3 * (size + worth) ** -0.1,
+            )
+            for source, target, size in itertools.product(names, names, sizes)
+            for worth in [next(worths)]
+        )
+    )  # fmt: skip
+    assert len(estimates) == 2_400
+    page = render_html(build_report(Measurements(()), estimates))
+    assert len(page.encode()) < 1_800_000
 
 
 def test_text_stays_with_its_unit_and_symbols_are_set():
