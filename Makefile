@@ -25,5 +25,5 @@ $(VENV)/neural: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/neural
-	$(INSTALL) --editable '.[neural,hub,analysis,dev]'
+	$(INSTALL) --editable '.[neural,hub,analysis,figures,dev]'
 	touch $@

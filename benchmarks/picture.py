@@ -9,13 +9,14 @@ charts of one target side by side, in a file that adapts to light and dark pages
 from __future__ import annotations
 
 import argparse
-from importlib import resources
 from pathlib import Path
 
 from bytetransfer.measurement import Measurements, parse_blocks
 from bytetransfer.measurement_file import parse_measurements
-from bytetransfer.report.charts import transfer_charts
+from bytetransfer.report.embedded import page_style
 from bytetransfer.report.figures import HEIGHT, WIDTH, draw
+from bytetransfer.report.marks import symbols
+from bytetransfer.report.transfer_charts import transfer_charts
 from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import estimate_transfer
 
@@ -40,7 +41,7 @@ def picture(measurements: Measurements, target: str) -> str:
     number = view.targets.index(target)
     charts = [transfer_charts(view, learner)[number] for learner in view.learners]
     width = len(charts) * (WIDTH + GAP)
-    style = resources.files("bytetransfer.report").joinpath("report.css").read_text("utf-8")
+    style = page_style()
     style = style.replace("display: block; width: 100%; height: auto;", "")  # the page's, not ours
     panels = "".join(
         f'<g transform="translate({index * (WIDTH + GAP):.0f} 24)">'
@@ -53,7 +54,7 @@ def picture(measurements: Measurements, target: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {HEIGHT + 24:.0f}" '
         f'font-family="system-ui, sans-serif" font-size="12"><style>{style} '
         ".title { font-weight: 600; fill: var(--text) }</style>"
-        f'<rect width="100%" height="100%" fill="var(--page)"/>{panels}</svg>\n'
+        f'{symbols()}<rect width="100%" height="100%" fill="var(--page)"/>{panels}</svg>\n'
     )
 
 

@@ -67,6 +67,9 @@ def test_finishing_clears_what_only_a_try_needs(make, store):
         "run.json",
     ]
     assert (store.failure(run.key), store.progress(run.key)) == (None, None)
+    environment = store.environment(run.key)
+    assert environment is not None
+    assert environment.retried  # the failure is gone, that there was one is not
 
 
 def progress() -> RunProgress:

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from bytetransfer.cli_explain import analyse, published
+from bytetransfer.cli_report import figures, report
 from bytetransfer.cli_shared import (
     JSON,
     QUIET,
@@ -239,22 +240,6 @@ def estimate(
         click.echo(f"written: {', '.join(os.path.relpath(path) for path in written)}")
 
 
-@main.command()
-@STUDY
-@STORE
-@JSON
-@guarded
-def report(study: Path, store: Path | None, as_json: bool) -> None:
-    """Write the report of the study's finished runs: one HTML file that works offline."""
-    from bytetransfer.project import Project
-
-    project = Project.open(study, store=store)
-    planned = project.plan()
-    measurements = project.finished(planned)
-    path = project.write_report(planned, measurements, project.estimates(measurements))
-    print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
-
-
 def _estimate_table(
     path: Path, out: Path | None, laws: Path | None, options: dict[str, Any]
 ) -> Estimates:
@@ -328,5 +313,7 @@ def _run(
         raise RunFailedError(failure_message(planned, state, project.store))
 
 
+main.add_command(report)
+main.add_command(figures)
 main.add_command(analyse)
 main.add_command(published)

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 from bytetransfer.corpus.corpus import Corpus, CorpusCard
+from bytetransfer.learners.transformer.settings import TransformerSettings, flops_per_byte
 from bytetransfer.plan import Plan
 from bytetransfer.report import StudyDescription
-from bytetransfer.run import departures
+from bytetransfer.run import Result, departures
 from bytetransfer.store import Store
 from bytetransfer.study import Study
+
+_CITATIONS = (
+    """@inproceedings{souza-etal-2024-measuring,
+  title = {Measuring Cross-lingual Transfer in Bytes},
+  author = {de Souza, Leandro Rodrigues and Almeida, Thales Sales and Lotufo, Roberto
+            and Nogueira, Rodrigo},
+  booktitle = {Proceedings of NAACL},
+  year = {2024},
+  eprint = {2404.08191},
+}""",
+    f"""@software{{bytetransfer,
+  title = {{bytetransfer: transfer between languages, measured in bytes}},
+  author = {{The bytetransfer authors}},
+  version = {{{metadata.version("bytetransfer")}}},
+}}""",
+)
 
 
 def describe(
@@ -31,9 +49,10 @@ def describe(
         store: where results and their circumstances lie.
     """
     cards = {name: corpus.card for name, corpus in corpora.items() if corpus is not None}
-    environments = [found for key in plan.runs if (found := store.environment(key)) is not None]
+    environments = {k: found for k in plan.runs if (found := store.environment(k)) is not None}
+    results = {key: result for key in plan.runs if (result := store.result(key)) is not None}
     versions: dict[str, str] = {}
-    for environment in environments:
+    for environment in environments.values():
         versions |= environment.versions
     return StudyDescription(
         name=study.name,
@@ -43,9 +62,17 @@ def describe(
         digests={name: card.digest for name, card in cards.items()},
         corpora={name: _statistics(card) for name, card in cards.items()},
         versions=versions,
-        machine={"machine": ", ".join(sorted({e.machine for e in environments}))},
-        departures=_departures(plan, store),
-        costs=_costs(plan, store, sum(environment.seconds for environment in environments)),
+        machine={"machine": "; ".join(sorted({e.machine for e in environments.values()}))},
+        departures=_departures(plan, results),
+        costs=_costs(plan, results, sum(found.seconds for found in environments.values())),
+        runs={
+            key: {
+                "stopped": result.training.stopped,
+                "retried": key in environments and environments[key].retried,
+            }
+            for key, result in results.items()
+        },
+        citations=_CITATIONS,
         commands=(f"bytetransfer run {path.name}", f"bytetransfer report {path.name}"),
     )
 
@@ -63,23 +90,34 @@ def _statistics(card: CorpusCard) -> dict[str, str | int | float | bool | None]:
     }
 
 
-def _departures(plan: Plan, store: Store) -> dict[str, str | int | float | bool | None]:
+def _departures(
+    plan: Plan, results: Mapping[str, Result]
+) -> dict[str, str | int | float | bool | None]:
     """How many runs went otherwise than was asked for, by kind; nothing where none did."""
     kinds = Counter(
-        kind
-        for key, planned in plan.runs.items()
-        if (result := store.result(key)) is not None
-        for kind in departures(planned.run, result)
+        kind for key, result in results.items() for kind in departures(plan.runs[key].run, result)
     )
     return dict(kinds)
 
 
-def _costs(plan: Plan, store: Store, seconds: float) -> dict[str, str | int | float | bool | None]:
-    results = [result for key in plan.runs if (result := store.result(key)) is not None]
+def _costs(
+    plan: Plan, results: Mapping[str, Result], seconds: float
+) -> dict[str, str | int | float | bool | None]:
+    """What was done, the search included.
+
+    FLOPs are those of training; counting n-grams has none to speak of.
+    """
+    flops = 0.0
+    for key, result in results.items():
+        settings = plan.runs[key].run.settings
+        if isinstance(settings, TransformerSettings):
+            seen = max(result.training.search_bytes, result.training.bytes_seen)
+            flops += flops_per_byte(settings.shape) * seen
     return {
         "runs": len(plan.runs),
         "runs done": len(results),
-        "trained_bytes": sum(result.training.bytes_seen for result in results),
-        "search_bytes": sum(result.training.search_bytes for result in results),
+        "trained_bytes": sum(result.training.bytes_seen for result in results.values()),
+        "search_bytes": sum(result.training.search_bytes for result in results.values()),
+        **({"training_flops": flops} if flops else {}),
         "worker_seconds": round(seconds),
     }

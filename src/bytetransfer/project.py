@@ -52,7 +52,7 @@ from bytetransfer.overview import (
 )
 from bytetransfer.plan import Plan, make_plan
 from bytetransfer.report import StudyDescription, build_report, render_html
-from bytetransfer.report.document import Section
+from bytetransfer.report.document import Report, Section
 from bytetransfer.report.view import make_view
 from bytetransfer.run import Run
 from bytetransfer.stages import Stage, is_done, stage_note, stages
@@ -279,13 +279,22 @@ class Project:
             spec.generator, NonsenseSettings | HierarchicalSettings | RandomBytesSettings
         )
 
+    def report(
+        self,
+        plan: Plan,
+        measurements: Measurements,
+        estimates: Estimates,
+        analyses: Iterable[str] = ANALYSES,
+    ) -> Report:
+        """The report as data, with some of `explain.ANALYSES`."""
+        description = describe(self.study, self.path, plan, self._room.known(), self.store)
+        sections = answered(self.explain(measurements, estimates, analyses))
+        return build_report(measurements, estimates, description, sections)
+
     def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
         """Write the report; its path."""
         path = self.results / "report.html"
-        description = describe(self.study, self.path, plan, self._room.known(), self.store)
-        sections = answered(self.explain(measurements, estimates, ANALYSES))
-        page = render_html(build_report(measurements, estimates, description, sections))
-        write_atomic(path, page)
+        write_atomic(path, render_html(self.report(plan, measurements, estimates)))
         return path
 
     def remarks(self) -> list[str]:

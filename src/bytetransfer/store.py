@@ -55,12 +55,16 @@ class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Under what circumstances a run was done; for the record, never part of a result."""
+    """Under what circumstances a run was done; for the record, never part of a result.
+
+    `retried` says that an earlier try had failed; `Store.finish` knows.
+    """
 
     seconds: float
     finished: str
     machine: str
     versions: dict[str, str]
+    retried: bool = False
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +163,8 @@ class Store:
     def finish(self, result: Result, environment: Environment) -> None:
         """Make `result` the run's result: the last write, after which the run is done."""
         folder = self.run_folder(result.key)
+        retried = self.failure(result.key) is not None
+        environment = msgspec.structs.replace(environment, retried=retried)
         write_atomic(folder / "environment.json", msgspec.json.encode(environment))
         write_atomic(folder / "result.json", canonical_json(result))
         shutil.rmtree(folder / "work", ignore_errors=True)

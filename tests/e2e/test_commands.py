@@ -17,7 +17,7 @@ from bytetransfer.engine.worker import main_of_one
 from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.study_file import read_study
 
-COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report")
+COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report", "figures")
 RUN = ("run", "study.toml", "--workers", "1")
 LONG = "a-corpus-with-a-long-name"
 

@@ -6,7 +6,7 @@ import pytest
 
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report import build_report
-from bytetransfer.report.charts import curve_charts, seed_means
+from bytetransfer.report.charts import curve_charts
 from bytetransfer.report.view import make_view
 from bytetransfer.report.wording import bare
 from bytetransfer.transfer.estimate import Estimates, Refusal, estimate_transfer
@@ -31,10 +31,18 @@ def test_it_opens_on_the_answer(report):
     assert [part.name for part in report.sections] == ORDER
     answers = section(report, "answer").answers
     assert [bare(answer.target) for answer in answers] == ["Spanish", "Finnish"]
-    learner, text = answers[0].sentences[1]
-    assert bare(learner) == "transformer/nano"
-    assert bare(text).startswith("Portuguese pretraining is worth")
-    assert "The least of 5 sources: nonsense makes no measurable difference" in bare(text)
+    (said,) = (s for s in answers[0].sentences if s.is_open and "nano" in s.learner)
+    assert bare(said.text).startswith("Portuguese pretraining is worth")
+    assert "The least of 5 sources: nonsense costs" in bare(said.text)
+
+
+def test_there_is_a_sentence_for_every_size_and_it_says_which(report):
+    for answer in section(report, "answer").answers:
+        assert len(answer.sentences) == 8
+        assert sum(sentence.is_open for sentence in answer.sentences) == 2
+        for sentence in answer.sentences:
+            size = dict(sentence.choice)["D_F"]
+            assert ("before you have any" if size == "0 B" else f"you have {size}") in sentence.text
 
 
 def test_the_open_matrix_has_every_source_and_target_in_the_study_order(report, study):
@@ -92,7 +100,55 @@ def test_the_mean_of_the_seeds_is_the_one_d_e_is_read_from():
         )
         for s, loss in ((0, 1.0), (1, 4.0))
     ]  # fmt: skip
-    assert seed_means(rows) == [(999.5, pytest.approx(2.0))]
+    view = make_view(Measurements(rows), Estimates(()))
+    (mean,) = next(s for s in curve_charts(view, "x")[0].series if s.style == "measured").dots
+    assert (mean.x, mean.y) == (999.5, pytest.approx(2.0))
+
+
+def test_the_interval_of_the_curve_is_drawn_around_it(measurements, estimates):
+    (band,) = (s for s in chart_of(measurements, estimates).series if s.style == "band")
+    curve = next(s for s in chart_of(measurements, estimates).series if s.style == "curve")
+    for around, on in zip(band.dots, curve.dots, strict=True):
+        assert around.low < on.y < around.high
+
+
+def chart_of(measurements, estimates):
+    return curve_charts(make_view(measurements, estimates), "fi")[0]
+
+
+def test_the_trust_section_counts_what_it_rests_on(report, measurements, estimates):
+    tables = {table.name: table for table in section(report, "trust").tables}
+    columns = [column.title for column in tables["bounds"].columns]
+    for row in tables["bounds"].rows:
+        found = dict(zip(columns, (cell.value for cell in row), strict=True))
+        assert found["estimates"] == found["numbers"] + found["at least"] + found["at most"] == 10
+    runs = tables["run-summary"]
+    assert sum(row[3].value for row in runs.rows) == len(measurements)
+    assert sum(row[5].value for row in runs.rows) == sum(r.not_converged for r in measurements)
+    shown = tables["runs"]
+    assert len(shown.rows) == sum(bool(r.not_converged or r.below_surface) for r in measurements)
+    assert f"of {len(measurements)}" in shown.caption
+
+
+def test_what_is_known_of_a_run_stands_beside_it(measurements, estimates):
+    known = {measurements.rows[0].run: {"stopped": "budget", "retried": True}}
+    report = build_report(measurements, estimates, {"runs": known})
+    tables = {table.name: table for table in section(report, "trust").tables}
+    (row,) = (r for r in tables["runs"].rows if r[0].value == measurements.rows[0].run)
+    assert [cell.text for cell in row[-2:]] == [
+        "at its budget, still improving",
+        "an earlier one failed",
+    ]
+    titles = [column.title for column in tables["run-summary"].columns]
+    assert titles[-2:] == ["ended at budget", "tried again"]
+
+
+def test_every_share_has_its_chart(report):
+    charts = section(report, "transfer").figures
+    assert [chart.name.split("-")[0] for chart in charts] == ["transfer"] * 4 + ["share"] * 4
+    for chart in charts[4:]:
+        assert chart.y.high >= 1
+        assert all(dot.y <= 1 for series in chart.series for dot in series.dots)
 
 
 def test_flags_reach_the_reader(report):
@@ -132,7 +188,7 @@ def test_rows_from_a_table_without_learner_seed_or_study_do(make_estimate):
     measurements = Measurements(rows)
     report = build_report(measurements, estimate_transfer(measurements))
     (answer,) = section(report, "answer").answers
-    assert bare(answer.sentences[0][1]) == (
+    assert bare(answer.sentences[0].text) == (
         "et pretraining is worth 9 kB of fi when you have 1 kB."
     )
     assert "There are no intervals" in section(report, "answer").text[1]

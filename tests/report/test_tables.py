@@ -48,6 +48,26 @@ def test_names_are_whole_in_a_log_and_short_in_a_terminal(make_estimate):
     assert max(map(len, printed(rows, terminal=True).splitlines())) <= 80
 
 
+def test_a_terminal_is_spared_what_a_log_keeps(make_estimate):
+    sizes = (3_000, 10_000, 30_000)
+    rows = Estimates(
+        tuple(
+            make_estimate(
+                source=f"s{n:02}", finetune_bytes=size, nominal_bytes=size,
+                status="inside" if size == 10_000 or n else "above_range",
+            )
+            for n in range(40)
+            for size in sizes
+        )
+    )  # fmt: skip
+    lines = printed(rows, terminal=True).splitlines()
+    assert sum(" s" in f" {line}" and "1.9 MB" in line for line in lines) == 40
+    assert any("10 kB" in line for line in lines)
+    assert not any("30 kB" in line for line in lines)
+    assert any(line.startswith("40 of 120 estimates, one D_F a learner") for line in lines)
+    assert sum("1.9 MB" in line for line in printed(rows).splitlines()) == 120
+
+
 def test_a_terminal_gets_bars_and_none_for_an_upper_bound(make_estimate):
     rows = (
         make_estimate(source="en"),

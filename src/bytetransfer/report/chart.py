@@ -58,6 +58,9 @@ class Dot:
     note: str = ""
 
 
+Style = Literal["curve", "band", "measured", "faint", "joined", "loose", "quiet"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """Dots of one kind.
@@ -66,14 +69,16 @@ class Series:
         name: its label in the chart; an empty name gets none.
         ink: 0 for the from-scratch curve, 1 and up for sources in the study's order.
         dots: the values, ordered along x.
-        style: `curve` (a thick line, no dots), `measured` (dots on it), `faint` (small dots, one a
-            seed), `joined` (markers with a thin line) or `loose` (markers alone).
+        style: `curve` (a thick line, no dots), `band` (what lies between `low` and `high`, along
+            x), `measured` (dots on the curve), `faint` (small dots, one a seed), `joined` (markers
+            with a thin line), `loose` (markers alone) or `quiet` (as `joined`, in the background:
+            grey, unnamed, without steps).
     """
 
     name: str
     ink: int
     dots: tuple[Dot, ...]
-    style: Literal["curve", "measured", "faint", "joined", "loose"] = "joined"
+    style: Style = "joined"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,7 @@ class Chart:
         series: drawn in order, the last on top.
         labels: where the names of `joined` and `loose` series stand.
         zero_line: whether y = 0 is drawn.
+        is_open: whether a page shows it at once or folded away with others of its section.
     """
 
     name: str
@@ -99,3 +105,4 @@ class Chart:
     series: tuple[Series, ...]
     labels: Literal["left", "right"] = "right"
     zero_line: bool = False
+    is_open: bool = True

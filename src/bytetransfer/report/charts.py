@@ -1,27 +1,31 @@
-"""From estimates to charts: which values stand where. Everything is reckoned before drawing."""
+"""From-scratch curves with the construction of D_E, as charts: which values stand where."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import SCRATCH, Measurement
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
-from bytetransfer.report.view import LearnerKey, View
-from bytetransfer.report.wording import bare, bounded_bytes, signed_bytes, transfer_range, verdict
+from bytetransfer.report.order import in_colour
+from bytetransfer.report.view import LearnerKey, SourceKey, View
+from bytetransfer.report.wording import bare, bounded_bytes
 from bytetransfer.transfer.curve import Curve
 from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.transfer.scratch_interval import ScratchPoint, scratch_interval
 from bytetransfer.units import format_bytes
 
-_CURVE_POINTS = 60
-_BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
+BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
     "inside": "",
     "extrapolated": "",
     "above_range": "at_least",
     "below_range": "at_most",
 }
+CURVE_LEVEL = 0.95
+"""Nominal coverage of the intervals of from-scratch curves."""
+_CURVE_POINTS = 60
 
 
 def curve_charts(view: View, target: str) -> tuple[Chart, ...]:
@@ -63,52 +67,80 @@ def _curve_series(view: View, learner: LearnerKey, target: str) -> tuple[Series,
         for row in view.measurements
         if row.source == SCRATCH and row.curve == (*learner, target) and row.target_bytes > 0
     ]
-    fine_tuned = [
+    coloured = in_colour(view, learner, target)
+    return (
+        *_scratch_series(view, scratch),
+        *source_series(view, learner, target, coloured, lambda row: _loss_dot(view, row, coloured)),
+    )
+
+
+def source_series(
+    view: View,
+    learner: LearnerKey,
+    target: str,
+    coloured: frozenset[SourceKey],
+    dot: Callable[[TransferEstimate], Dot],
+) -> tuple[Series, ...]:
+    """A series a source with estimates, those in colour on top of the quiet ones."""
+    found = [
         Series(
             name=view.names.source(*source),
             ink=view.names.ink(*source),
-            dots=tuple(_loss_dot(view, row) for row in rows),
+            style="joined" if source in coloured else "quiet",
+            dots=tuple(dot(row) for row in rows),
         )
         for source in view.sources
         if (rows := view.rows(learner, target=target, source=source))
     ]
-    return (*_scratch_series(scratch), *fine_tuned)
+    return tuple(sorted(found, key=lambda series: series.style != "quiet"))
 
 
-def _scratch_series(rows: Sequence[Measurement]) -> tuple[Series, ...]:
-    """Each seed's dot, the mean of the seeds, and the fitted curve D_E is read on."""
-    means = seed_means(rows)
-    if not means:
-        return ()
-    noted = tuple(
-        Dot(x=size, y=loss, note=f"from scratch: {loss:.3f} bits per byte at {format_bytes(size)}")
-        for size, loss in means
+def _scratch_series(view: View, rows: Sequence[Measurement]) -> tuple[Series, ...]:
+    """Each seed's dot, the mean of the seeds with its interval, and the curve D_E is read on."""
+    points = scratch_interval(rows, view.measurements.blocks, confidence=CURVE_LEVEL) or _means(
+        rows
     )
-    line = _fitted(means)
+    if not points:
+        return ()
+    noted = tuple(_scratch_dot(point) for point in points)
+    line = _fitted([(point.size_bytes, point.bits_per_byte) for point in points])
+    seeds = _dots((row.target_bytes, row.bits_per_byte) for row in rows)
     return (
-        Series(
-            name="",
-            ink=0,
-            style="faint",
-            dots=_dots((r.target_bytes, r.bits_per_byte) for r in rows),
-        ),
+        *_band(points),
+        Series(name="", ink=0, style="faint", dots=seeds),
         Series(name="from scratch", ink=0, style="curve", dots=_dots(line)),
         Series(name="", ink=0, style="measured", dots=noted),
     )
 
 
-def seed_means(rows: Sequence[Measurement]) -> list[tuple[float, float]]:
-    """Mean bytes and geometric mean loss of the seeds at each nominal size, as D_E takes them."""
+def _scratch_dot(point: ScratchPoint) -> Dot:
+    around = "" if point.low is None else f" ({point.low:.3f}–{point.high:.3f})"
+    size = format_bytes(point.size_bytes)
+    return Dot(
+        x=point.size_bytes,
+        y=point.bits_per_byte,
+        note=f"from scratch, {size}: {point.bits_per_byte:.3f} bits per byte{around}",
+    )
+
+
+def _band(points: Sequence[ScratchPoint]) -> tuple[Series, ...]:
+    """The interval of the curve, its ends joined as the curve itself is."""
+    low = [(p.size_bytes, p.low) for p in points if p.low is not None]
+    high = [(p.size_bytes, p.high) for p in points if p.high is not None]
+    if not low:
+        return ()
+    pairs = zip(_fitted(low), _fitted(high), strict=True)
+    dots = tuple(Dot(x=x, y=bottom, low=bottom, high=top) for (x, bottom), (_, top) in pairs)
+    return (Series(name="", ink=0, style="band", dots=dots),)
+
+
+def _means(rows: Sequence[Measurement]) -> tuple[ScratchPoint, ...]:
+    """Means of the seeds there are at each size, where no seed was trained at all of them."""
     groups: dict[int, list[Measurement]] = {}
     for row in rows:
         groups.setdefault(row.size, []).append(row)
-    return sorted(
-        (
-            math.fsum(row.target_bytes for row in group) / len(group),
-            math.exp(math.fsum(math.log(row.bits_per_byte) for row in group) / len(group)),
-        )
-        for group in groups.values()
-    )
+    found = (scratch_interval(groups[size], {})[0] for size in sorted(groups))
+    return tuple(replace(point, low=None, high=None) for point in found)
 
 
 def _fitted(means: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -126,25 +158,30 @@ def _dots(pairs: Iterable[tuple[float, float]]) -> tuple[Dot, ...]:
     return tuple(Dot(x=x, y=y) for x, y in pairs)
 
 
-def _loss_dot(view: View, row: TransferEstimate) -> Dot:
+def _loss_dot(view: View, row: TransferEstimate, coloured: frozenset[SourceKey]) -> Dot:
+    """A fine-tuned loss; where its step is drawn, its note says where that ends."""
+    is_stepped = (row.source, row.pretrain_bytes) in coloured
+    reached = f", D_E {bounded_bytes(row.effective_bytes, row.status)}" if is_stepped else ""
     return Dot(
         x=row.finetune_bytes,
         y=row.bits_per_byte,
         reach=row.effective_bytes,
-        bound=_BOUNDS[row.status],
-        note=bare(
-            f"{view.names.source(row.source, row.pretrain_bytes)}: {row.bits_per_byte:.3f} bits "
-            f"per byte with D_F = {format_bytes(row.finetune_bytes)}; "
-            f"D_E {_equals(row.effective_bytes, row.status)}"
-        ),
+        bound=BOUNDS[row.status],
+        note=f"{place_words(view, row)}: {row.bits_per_byte:.3f} bits per byte{reached}",
     )
+
+
+def place_words(view: View, row: TransferEstimate) -> str:
+    """Which point it is, for a note in a chart of one target and learner."""
+    source = bare(view.names.source(row.source, row.pretrain_bytes))
+    return f"{source}, {format_bytes(row.finetune_bytes)}"
 
 
 def _curve_words(series: Sequence[Series]) -> str:
     """The chart in words; the table below it has every number."""
     words = []
     for one in series:
-        if not one.name or not one.dots:
+        if not one.name or not one.dots or one.style == "quiet":
             continue
         first, last = one.dots[0], one.dots[-1]
         words.append(
@@ -152,93 +189,6 @@ def _curve_words(series: Sequence[Series]) -> str:
             f"to {last.y:.2f} at {format_bytes(last.x)}."
         )
     return " ".join(words)
-
-
-def transfer_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
-    """One chart a target: D_T against D_F, a line a source; a learner's charts share axes."""
-    rows = view.rows(learner)
-    if not rows:
-        return ()
-    sizes = [row.finetune_bytes for row in rows]
-    x = Axis(
-        title="D_F, bytes of target text (log scale)",
-        kind="log",
-        low=min((size for size in sizes if size), default=1) / 1.15,
-        high=max(max(sizes), 1) * 1.15,
-        zero=0 in sizes,
-        at=tuple(view.sizes(learner)),
-    )
-    y = _signed_axis(rows)
-    return tuple(
-        Chart(
-            name=f"transfer-{view.targets.index(target)}-{view.learners.index(learner)}",
-            title=f"{view.names.language(target)}, {view.names.learner(*learner)}",
-            description=_transfer_words(view, learner, target),
-            x=x,
-            y=y,
-            series=_transfer_series(view, learner, target),
-            zero_line=True,
-        )
-        for target in view.targets
-        if view.rows(learner, target=target)
-    )
-
-
-def _transfer_series(view: View, learner: LearnerKey, target: str) -> tuple[Series, ...]:
-    return tuple(
-        Series(
-            name=view.names.source(*source),
-            ink=view.names.ink(*source),
-            dots=tuple(_transfer_dot(view, row) for row in rows),
-        )
-        for source in view.sources
-        if (rows := view.rows(learner, target=target, source=source))
-    )
-
-
-def _transfer_dot(view: View, row: TransferEstimate) -> Dot:
-    around = transfer_range(row)
-    return Dot(
-        x=row.finetune_bytes,
-        y=row.transfer_bytes,
-        low=row.transfer_low,
-        high=row.transfer_high,
-        bound=_BOUNDS[row.status],
-        note=bare(
-            f"{view.names.source(row.source, row.pretrain_bytes)}, "
-            f"D_F = {format_bytes(row.finetune_bytes)}: "
-            f"D_T {_equals(row.transfer_bytes, row.status)}" + (f" ({around})" if around else "")
-        ),
-    )
-
-
-def _equals(count: float, status: str) -> str:
-    return bounded_bytes(count, status) if status != "inside" else f"= {signed_bytes(count)}"
-
-
-def _transfer_words(view: View, learner: LearnerKey, target: str) -> str:
-    words = []
-    for source in view.sources:
-        rows = view.rows(learner, target=target, source=source)
-        for row in rows[:1] + rows[1:][-1:]:
-            name = view.names.source(row.source, row.pretrain_bytes)
-            words.append(f"{name} {verdict(row)} at {format_bytes(row.finetune_bytes)}.")
-    return " ".join(words)
-
-
-def _signed_axis(rows: Sequence[TransferEstimate]) -> Axis:
-    """D_T is negative, zero and of many magnitudes at once: linear near zero, log outside."""
-    ends = [row.transfer_bytes for row in rows]
-    ends += [e for row in rows for e in (row.transfer_low, row.transfer_high) if e is not None]
-    largest = max(1.0, *(abs(row.transfer_bytes) for row in rows))
-    linear = max(1.0, 10.0 ** math.floor(math.log10(largest) - 2))
-    return Axis(
-        title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
-        kind="signed_log",
-        low=min(-linear, *ends) * 1.2,
-        high=max(linear, *ends) * 1.2,
-        linear=linear,
-    )
 
 
 def _loss_axis(losses: Sequence[float]) -> Axis:

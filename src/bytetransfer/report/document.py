@@ -14,13 +14,15 @@ class Cell:
     Attributes:
         text: what people read.
         value: what it stands for in its column's unit; None where there is nothing.
-        detail: a second, smaller line.
+        detail: a second, smaller text, mostly the interval.
+        ends: the interval in the column's unit; None where an end is open.
         shade: from -5 to 5, the colour of a heat map; 0 is plain.
     """
 
     text: str
     value: float | int | str | None = None
     detail: str = ""
+    ends: tuple[float | None, float | None] | None = None
     shade: int = 0
 
 
@@ -34,6 +36,15 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Order:
+    """An order of a table: its name, and numbers of rows and of columns as they follow."""
+
+    name: str
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table; the first cell of a row is its heading.
 
@@ -44,6 +55,10 @@ class Table:
         rows: as many cells each as there are columns.
         is_open: whether it is shown at once or folded away under its caption.
         is_matrix: whether it is a heat map.
+        choice: of several tables of one kind, what this one is of: pairs of a quantity and a value,
+            such as ("D_F", "10 kB"); a reader may choose among them.
+        legend: what the shades of a heat map stand for.
+        orders: other orders of rows and columns (the first left out) than the one they stand in.
     """
 
     name: str
@@ -52,6 +67,26 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     is_open: bool = True
     is_matrix: bool = False
+    choice: tuple[tuple[str, str], ...] = ()
+    legend: tuple[Cell, ...] = ()
+    orders: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence of the answer.
+
+    Attributes:
+        learner: whom it holds for.
+        text: what is said.
+        choice: as in `Table`.
+        is_open: whether it is shown before a reader chooses.
+    """
+
+    learner: str
+    text: str
+    choice: tuple[tuple[str, str], ...] = ()
+    is_open: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +95,11 @@ class Answer:
 
     Attributes:
         target: its name.
-        sentences: what is said of it, each with the name of the learner it holds for.
+        sentences: what is said of it.
     """
 
     target: str
-    sentences: tuple[tuple[str, str], ...]
+    sentences: tuple[Sentence, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""A report as one HTML page that needs nothing but itself: no network, no script.
+"""A report as one HTML page that needs nothing but itself: no network, and no script to be read.
 
 Text of studies and corpora reaches the page escaped, with characters that are unseen or turn the
-direction of writing replaced. The policy in the page's head forbids every request, and allows
-one style sheet, by its hash.
+direction of writing replaced. The policy in the page's head forbids every request, and allows one
+style sheet and one script, by their hashes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,26 +20,51 @@ from markupsafe import Markup, escape
 
 from bytetransfer.disk import write_atomic
 from bytetransfer.report.chart import Chart
-from bytetransfer.report.document import Report
+from bytetransfer.report.document import Cell, Report, Sentence, Table
+from bytetransfer.report.embedded import (
+    Choice,
+    embedded,
+    number_choices,
+    page_script,
+    page_style,
+    plain_text,
+)
 from bytetransfer.report.figures import draw
+from bytetransfer.report.marks import symbols
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, visible
 
 LISTING_CHARACTERS = 100_000
+_WIDE_MATRIX = 12  # more columns than this stand in smaller type
 _ISOLATED = re.compile(f"{ISOLATE}([^{ISOLATE}{END_ISOLATE}]*){END_ISOLATE}")
 _SIZE = re.compile(r"(\d) (?=(?:B|[kMGT]B|%)(?!\w))")
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 
 
-def render_html(report: Report) -> str:
-    """The page of a report."""
-    package = resources.files(__package__)
-    style = package.joinpath("report.css").read_text("utf-8")
+def render_html(report: Report, *, is_live: bool = False) -> str:
+    """The page of a report.
+
+    Args:
+        report: what it shows.
+        is_live: whether it asks the server it came from if there is a newer one.
+    """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(prose=prose, plain=plain, listing=listing, svg=_svg, shade=_shade)
-    template = environment.from_string(package.joinpath("report.html.j2").read_text("utf-8"))
-    return template.render(report=report, style=Markup(style), style_hash=_style_hash(style))
+    choices = number_choices(report)
+    environment.filters.update(prose=prose, plain=plain_text, listing=listing, svg=_svg)
+    environment.filters.update(shade=_shade, alignment=_alignment, rows=_rows)
+    environment.filters["choice"] = lambda part: _choice(part, choices)
+    template = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
+    style, script = page_style(), page_script()
+    return environment.from_string(template).render(
+        report=report,
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(embedded(report, choices)),
+        symbols=Markup(symbols()),
+        policy=Markup(_policy(style, script, is_live=is_live)),
+        is_live=is_live,
+    )
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -49,6 +76,7 @@ def write_html(report: Report, path: Path) -> None:
     write_atomic(path, render_html(report))
 
 
+@lru_cache(maxsize=10_000)
 def prose(text: str) -> Markup:
     """Escaped text; names become `<bdi>`, D_F, D_E, D_T get subscripts, units keep their number.
 
@@ -56,13 +84,13 @@ def prose(text: str) -> Markup:
     'D<sub>T</sub> of &lt;b&gt;'
     """
     escaped = str(escape(visible(text, keep=ISOLATE + END_ISOLATE)))
-    named = bare(_ISOLATED.sub(r"<bdi>\1</bdi>", escaped))
+    named = bare(_ISOLATED.sub(_named, escaped))
     return Markup(_SYMBOL.sub(r"D<sub>\1</sub>", _SIZE.sub("\\1\u00a0", named)))
 
 
-def plain(text: str) -> str:
-    """Text for places that hold no markup: the title, attributes."""
-    return visible(bare(text))
+def _named(found: re.Match[str]) -> str:
+    """A name; in ASCII there is no direction that could spill."""
+    return found[1] if found[1].isascii() else f"<bdi>{found[1]}</bdi>"
 
 
 def listing(text: str) -> str:
@@ -72,14 +100,57 @@ def listing(text: str) -> str:
     return visible(text.replace("\r\n", "\n"), keep="\n\t")
 
 
+def _rows(table: Table) -> Markup:
+    """The body of a table: most of a large page, so what HTML supplies by itself is left out.
+
+    That is the ends of rows and cells, and the scope of a heading that opens a row.
+    """
+    lines = (f"<tr><th>{prose(row[0].text)}{''.join(map(_cell, row[1:]))}" for row in table.rows)
+    return Markup("".join(lines))
+
+
+def _cell(cell: Cell) -> str:
+    style = f" class={_shade(cell.shade)}" if cell.shade else ""
+    detail = f"<small>{prose(cell.detail)}</small>" if cell.detail else ""
+    return f"<td{style}>{prose(cell.text)}{detail}"
+
+
+def _alignment(table: Table) -> str:
+    """Classes of the table that align its columns of numbers, instead of one on every cell."""
+    if table.is_matrix:
+        return " wide" if len(table.columns) > _WIDE_MATRIX else ""
+    numeric = (place for place, column in enumerate(table.columns, 1) if column.numeric)
+    return "".join(f" n{place}" for place in numeric)
+
+
+def _choice(part: Sentence | Table, choices: Mapping[Choice, int]) -> Markup:
+    if not part.choice:
+        return Markup("")
+    chosen = ' data-chosen=""' if part.is_open else ""
+    return Markup(f' data-choice="{choices[part.choice]}"{chosen}')
+
+
 def _svg(chart: Chart) -> Markup:
     return Markup(draw(chart))
 
 
 def _shade(step: int) -> str:
-    """Class of a heat map cell; an empty string for a plain one."""
-    return f"shade-{'less' if step < 0 else 'more'}-{abs(step)}" if step else ""
+    """Class of a heat map cell."""
+    return f"{'less' if step < 0 else 'more'}-{abs(step)}"
 
 
-def _style_hash(style: str) -> str:
-    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+def _policy(style: str, script: str, *, is_live: bool) -> str:
+    """No request at all; a live page may ask its own server, and nobody else."""
+    parts = [
+        "default-src 'none'",
+        f"style-src 'sha256-{_hash(style)}'",
+        f"script-src 'sha256-{_hash(script)}'",
+        *["connect-src 'self'"] * is_live,
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return "; ".join(parts)
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

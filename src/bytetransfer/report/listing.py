@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from bytetransfer.report.document import Cell, Column, Table
-from bytetransfer.report.view import LearnerKey, Plain, View
+from bytetransfer.report.document import Cell, Column, Order, Table
+from bytetransfer.report.order import matrix_order
+from bytetransfer.report.view import LearnerKey, Plain, SourceKey, View
 from bytetransfer.report.wording import (
     bounded_bytes,
     byte_range,
     flags,
+    fraction_text,
     isolate,
     remarks,
     shorten,
+    signed_bytes,
     transfer_range,
 )
 from bytetransfer.transfer.estimate import Refusal, TransferEstimate
 from bytetransfer.units import format_bytes, format_count, format_duration
 
 SHADES = 5
+_OPEN_ROWS = 40
 _MATRIX_DETAILS = 10  # more targets than this, and intervals would make the matrix unreadable
 _CELL_COLUMNS = (
     Column("source"),
@@ -29,46 +33,110 @@ _CELL_COLUMNS = (
 )
 
 
-def matrix(view: View, learner: LearnerKey, finetune_bytes: int, *, is_open: bool) -> Table:
+def matrices(view: View) -> tuple[Table, ...]:
+    """A matrix a learner and D_F: first those the report opens on, then the folded ones."""
+    chosen = {key: view.chosen_size(key) for key in view.learners}
+    order = matrix_order(view)
+    tables = [
+        _matrix(view, key, size, order, is_open=size == chosen[key])
+        for key in view.learners
+        for size in view.sizes(key)
+    ]
+    return tuple(sorted(tables, key=lambda table: not table.is_open))
+
+
+def choice(view: View, learner: LearnerKey, size: int) -> tuple[tuple[str, str], ...]:
+    """What a matrix and a sentence are of."""
+    return (("learner", view.names.learner(*learner)), ("D_F", format_bytes(size)))
+
+
+def _matrix(
+    view: View,
+    learner: LearnerKey,
+    finetune_bytes: int,
+    order: tuple[tuple[SourceKey, ...], tuple[str, ...]],
+    *,
+    is_open: bool,
+) -> Table:
     """Source × target heat map of D_T at one D_F."""
     rows = view.rows_at(learner, finetune_bytes)
     largest = max((abs(row.transfer_bytes) for row in rows), default=0.0)
     cells = {(row.source, row.pretrain_bytes, row.target): row for row in rows}
     intervals = len(view.targets) <= _MATRIX_DETAILS
+    sources, targets = order
     size = format_bytes(finetune_bytes)
     return Table(
         name=f"matrix-{view.learners.index(learner)}-{finetune_bytes}",
         caption=f"D_T at D_F = {size}, {view.names.learner(*learner)}",
         columns=(
             Column("source"),
-            *(Column(view.names.language(t), "bytes", numeric=True) for t in view.targets),
+            *(Column(view.names.language(t), "bytes", numeric=True) for t in targets),
         ),
         rows=tuple(
             (
                 Cell(view.names.source(*source), source[0]),
                 *(
                     _matrix_cell(cells.get((*source, target)), largest, intervals=intervals)
-                    for target in view.targets
+                    for target in targets
                 ),
             )
-            for source in view.sources
+            for source in sources
         ),
         is_open=is_open,
         is_matrix=True,
+        choice=choice(view, learner, finetune_bytes),
+        legend=_legend(rows, largest),
+        orders=_study_order(view, sources, targets),
     )
+
+
+def _study_order(
+    view: View, sources: tuple[SourceKey, ...], targets: tuple[str, ...]
+) -> tuple[Order, ...]:
+    if (sources, targets) == (view.sources, view.targets):
+        return ()
+    rows = tuple(sources.index(source) for source in view.sources)
+    columns = tuple(targets.index(target) for target in view.targets)
+    return (Order(name="as in the study", rows=rows, columns=columns),)
+
+
+def _legend(rows: Sequence[TransferEstimate], largest: float) -> tuple[Cell, ...]:
+    """The least |D_T| of each colour step that occurs."""
+    steps = sorted({_matrix_shade(row, largest) for row in rows} - {0})
+    least = {step: largest * 10 ** ((abs(step) - SHADES - 1) / 2) for step in steps}
+    return tuple(Cell(signed_bytes(math.copysign(least[step], step)), shade=step) for step in steps)
 
 
 def _matrix_cell(row: TransferEstimate | None, largest: float, *, intervals: bool) -> Cell:
     if row is None:
         return Cell("–")
-    around = transfer_range(row) if intervals else ""
+    around = transfer_range(row)
     text = bounded_bytes(row.transfer_bytes, row.status)
     return Cell(
         text,
         row.transfer_bytes,
-        detail="" if around == text else around,
-        shade=shade(row.transfer_bytes, largest),
+        detail="" if around == text or not intervals else around,
+        ends=ends(row, row.transfer_low, row.transfer_high),
+        shade=_matrix_shade(row, largest),
     )
+
+
+def _matrix_shade(row: TransferEstimate, largest: float) -> int:
+    """A colour says which way it goes, so there is none where the interval holds zero."""
+    low, high = row.transfer_low, row.transfer_high
+    bounded_away = {"above_range": -1, "below_range": 1}.get(row.status, 0) * row.transfer_bytes
+    if bounded_away > 0:  # "at most" above zero, or "at least" below it, leaves both ways open
+        return 0
+    if row.interval != "none" and (low is None or low <= 0) and (high is None or high >= 0):
+        return 0
+    return shade(row.transfer_bytes, largest)
+
+
+def ends(
+    row: TransferEstimate, low: float | None, high: float | None
+) -> tuple[float | None, float | None] | None:
+    """The interval of a cell, None where there is none at all."""
+    return None if row.interval == "none" else (low, high)
 
 
 def shade(value: float, largest: float) -> int:
@@ -89,9 +157,7 @@ def estimate_table(view: View) -> Table:
         *_CELL_COLUMNS,
         Column("loss", "bits per byte", numeric=True),
         Column("D_E", "bytes", numeric=True),
-        Column("D_E interval", "bytes", numeric=True),
         Column("D_T", "bytes", numeric=True),
-        Column("D_T interval", "bytes", numeric=True),
         Column("D_T / D_E", numeric=True),
         Column("seeds", numeric=True),
         Column("remarks"),
@@ -104,31 +170,35 @@ def estimate_table(view: View) -> Table:
         for row in view.rows(key, target=target, source=source)
     )
     return Table(
-        name="estimates", caption=f"All estimates ({len(rows)})", columns=columns, rows=rows
+        name="estimates",
+        caption=f"All estimates ({len(rows)})",
+        columns=columns,
+        rows=rows,
+        is_open=len(rows) <= _OPEN_ROWS,
     )
 
 
 def _estimate_cells(view: View, row: TransferEstimate) -> tuple[Cell, ...]:
-    open_ended = row.interval == "open"
-    effective_range = "any" if open_ended else byte_range(row.effective_low, row.effective_high)
+    effective = row.effective_low, row.effective_high
     return (
         *_cell_of(view, row),
         Cell(f"{row.bits_per_byte:.3f}", row.bits_per_byte),
-        Cell(bounded_bytes(row.effective_bytes, row.status), row.effective_bytes),
-        Cell(effective_range),
-        Cell(bounded_bytes(row.transfer_bytes, row.status), row.transfer_bytes),
-        Cell(transfer_range(row)),
-        _fraction_cell(row),
+        Cell(
+            bounded_bytes(row.effective_bytes, row.status),
+            row.effective_bytes,
+            detail="any" if row.interval == "open" else byte_range(*effective),
+            ends=ends(row, *effective),
+        ),
+        Cell(
+            bounded_bytes(row.transfer_bytes, row.status),
+            row.transfer_bytes,
+            detail=transfer_range(row),
+            ends=ends(row, row.transfer_low, row.transfer_high),
+        ),
+        Cell(fraction_text(row), row.transfer_fraction),
         Cell(str(row.seeds), row.seeds),
         Cell(", ".join(remarks(row))),
     )
-
-
-def _fraction_cell(row: TransferEstimate) -> Cell:
-    """D_T / D_E rises with D_E, so a bound on one is a bound on the other."""
-    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(row.status, "")
-    text = f"{round(row.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
-    return Cell(mark + text, row.transfer_fraction)
 
 
 def warning_table(view: View) -> Table:

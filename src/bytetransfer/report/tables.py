@@ -31,6 +31,7 @@ _NAME_CHARACTERS = 16
 _LOGGED_NAME_CHARACTERS = 200  # in a log a name must be found whole, but not ten thousand letters
 _MOST_BAR, _LEAST_BAR = 24, 4
 _SHOWN_REFUSALS = 5
+_MOST_LINES = 100
 _HEADINGS = ("target", "learner", "D_F", "source", "D_T", "interval", "")
 _GROUP = 2  # so many cells, target and learner, head a group of lines in a terminal
 _RIGHT = {2, 4}
@@ -63,26 +64,35 @@ def print_estimates(estimates: Estimates, console: Console) -> None:
     """Print D_T of every source for every target.
 
     Bounds carry ≥ or ≤, `!` marks an estimate with a run that is not converged, `^` one with a run
-    that the surface learner beats, `*` one whose curve had to be pooled, `=` one on a plateau. The
+    that the surface learner beats, `*` one whose curve had to be pooled, `=` one on a plateau. A
+    terminal that would scroll for pages gets one D_F a learner, the one the report opens on. The
     parameters of power laws follow.
     """
     view = make_view(Measurements(()), estimates)
+    is_short = console.is_terminal and len(estimates.rows) > _MOST_LINES
     if estimates.rows:
         limit = _NAME_CHARACTERS if console.is_terminal else _LOGGED_NAME_CHARACTERS
-        _print_table(_lines(view, limit), console)
+        _print_table(_lines(view, limit, is_short=is_short), console)
+    if is_short:
+        shown = sum(len(view.rows_at(key, view.chosen_size(key))) for key in view.learners)
+        note = f"{shown} of {len(estimates.rows)} estimates, one D_F a learner; the report has all"
+        write_line(Text(note), console)
     if len(estimates.laws):
         _print_laws(estimates.laws, console)
     for note in _notes(estimates):
         write_line(Text(note), console)
 
 
-def _lines(view: View, limit: int) -> list[_Line]:
+def _lines(view: View, limit: int, *, is_short: bool = False) -> list[_Line]:
     """All estimates by target, learner, D_F and falling D_T; bars compare within a learner."""
     lines = []
     for target in view.targets:
         for key in view.learners:
-            largest = max((abs(row.transfer_bytes) for row in view.rows(key)), default=0.0) or 1.0
-            rows = view.rows(key, target=target)
+            whole, rows = view.rows(key), view.rows(key, target=target)
+            if is_short:
+                size = view.chosen_size(key)
+                whole, rows = view.rows_at(key, size), view.rows_at(key, size, target=target)
+            largest = max((abs(row.transfer_bytes) for row in whole), default=0.0) or 1.0
             for row in sorted(rows, key=lambda row: (row.finetune_bytes, -row.transfer_bytes)):
                 # A full bar for "at most" would show what is known not to be reached.
                 bar = 0.0 if row.status == "below_range" else row.transfer_bytes / largest

@@ -31,6 +31,8 @@ class StudyDescription(TypedDict, total=False):
         machine: what the study ran on.
         departures: runs that went otherwise than asked for, by what happened.
         costs: what it took; keys ending in `bytes` and `seconds` are shown as such.
+        runs: by key, how a run ended (`stopped`) and whether an earlier try failed (`retried`).
+        citations: what to cite, as BibTeX.
         commands: what to type to repeat it.
     """
 
@@ -45,6 +47,8 @@ class StudyDescription(TypedDict, total=False):
     machine: Mapping[str, Plain]
     departures: Mapping[str, Plain]
     costs: Mapping[str, Plain]
+    runs: Mapping[str, Mapping[str, Plain]]
+    citations: Sequence[str]
     commands: Sequence[str]
 
 
@@ -99,9 +103,13 @@ class View:
         return sorted({row.nominal_bytes for row in self.rows(learner)})
 
     def chosen_size(self, learner: LearnerKey) -> int | None:
-        """The D_F the report opens on: the one with the fewest bounds, the largest of equals."""
+        """The D_F the report opens on: the one with the fewest bounds, of equals the smallest.
+
+        Before any fine-tuning there is no D_F to speak of, so 0 comes last.
+        """
         inside = Counter(r.nominal_bytes for r in self.rows(learner) if r.status == "inside")
-        return max(self.sizes(learner), key=lambda size: (inside[size], size), default=None)
+        sizes = self.sizes(learner)
+        return max(sizes, key=lambda size: (size > 0, inside[size], -size), default=None)
 
 
 def make_view(

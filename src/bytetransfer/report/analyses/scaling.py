@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contrasts import Amount
 from bytetransfer.analysis.laws import FinetuneLaw, SizeLaw
 from bytetransfer.analysis.scaling import WITHOUT_INTERVALS, Crossover, ModelScaling, Scaling
 from bytetransfer.report.analyses.phrases import p_text
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.analyses.scaling_charts import scaling_charts
 from bytetransfer.report.document import Cell, Column, Section, Table
-from bytetransfer.report.wording import Names, bare, byte_range, shorten, transfer_range, verdict
+from bytetransfer.report.wording import Names, byte_range, shorten
 from bytetransfer.units import format_bytes
 
 _OPEN_ROWS = 20
-_LAW_POINTS = 40
 _DOUBTFUL = 0.05
 _COURSES = {
     "pays": "pays at every size where its sign is known",
@@ -27,10 +24,6 @@ _COURSES = {
     "starts": "starts to pay",
     "costs": "costs at every size where its sign is known",
     "mixed": "changes its sign and back",
-}
-_BOUNDS: dict[str, Literal["", "at_least", "at_most"]] = {
-    "above_range": "at_least",
-    "below_range": "at_most",
 }
 _HEADS = (Column("source"), Column("target"), Column("learner"))
 
@@ -62,7 +55,7 @@ def scaling_section(
             *_law_words(found),
             *_reasons(found, models),
         ),
-        figures=_charts(found, names),
+        figures=scaling_charts(found, names),
         tables=tuple(table for table in tables if table.rows),
     )
 
@@ -321,80 +314,3 @@ def _table(
 ) -> Table:
     is_open = len(rows) <= _OPEN_ROWS
     return Table(name=name, caption=caption, columns=columns, rows=tuple(rows), is_open=is_open)
-
-
-def _charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
-    """One chart a target and learner: D_T of each source with the law that goes through it."""
-    charts: list[Chart] = []
-    for (target, learner, regime), group in itertools.groupby(sorted(found, key=_panel), _panel):
-        sources = list(group)
-        cells = [row for one in sources for row in one.cells if row.finetune_bytes > 0]
-        if not cells:
-            continue
-        sizes = [row.finetune_bytes for row in cells]
-        series = [part for one in sources for part in _series(one, names)]
-        ends = [end for one in series for dot in one.dots for end in (dot.y, dot.low, dot.high)]
-        known = [end for end in ends if end is not None]
-        linear = 10.0 ** math.floor(math.log10(max(10.0, *map(abs, known))) - 2)
-        charts.append(
-            Chart(
-                name=f"scaling-{len(charts)}",
-                title=f"{names.language(target)}, {names.learner(learner, regime)}",
-                description=_words(sources, names),
-                x=Axis(
-                    title="D_F, bytes of target text (log scale)",
-                    kind="log",
-                    low=min(sizes) / 1.15,
-                    high=max(sizes) * 1.15,
-                ),
-                y=Axis(
-                    title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
-                    kind="signed_log",
-                    low=min(-linear, *known) * 1.2,
-                    high=max(linear, *known) * 1.2,
-                    linear=linear,
-                ),
-                series=tuple(series),
-                zero_line=True,
-            )
-        )
-    return tuple(charts)
-
-
-def _panel(one: Scaling) -> tuple[str, str, str]:
-    return (one.target, one.learner, one.regime)
-
-
-def _series(one: Scaling, names: Names) -> list[Series]:
-    """The law as a line without name, the cells as marks."""
-    ink = names.ink(one.source, one.pretrain_bytes)
-    name = names.source(one.source, one.pretrain_bytes)
-    cells = [row for row in one.cells if row.finetune_bytes > 0]
-    marks = tuple(
-        Dot(
-            x=row.finetune_bytes,
-            y=row.transfer_bytes,
-            low=row.transfer_low,
-            high=row.transfer_high,
-            bound=_BOUNDS.get(row.status, ""),
-            note=bare(f"{name} {verdict(row)} {transfer_range(row)}".strip()),
-        )
-        for row in cells
-    )
-    drawn = [Series(name=name, ink=ink, dots=marks, style="loose")] if marks else []
-    law = one.effective
-    if isinstance(law, SizeLaw) and cells:
-        low, high = cells[0].finetune_bytes, cells[-1].finetune_bytes
-        sizes = [low * (high / low) ** (n / _LAW_POINTS) for n in range(_LAW_POINTS + 1)]
-        line = tuple(Dot(x=size, y=law.value(size) - size) for size in sizes)
-        drawn.insert(0, Series(name="", ink=ink, dots=line, style="curve"))
-    return drawn
-
-
-def _words(sources: Sequence[Scaling], names: Names) -> str:
-    said = []
-    for one in sources:
-        for row in (one.cells[0], one.cells[-1]):
-            name = names.source(one.source, one.pretrain_bytes)
-            said.append(f"{name} {verdict(row)} at {format_bytes(row.finetune_bytes)}.")
-    return " ".join(dict.fromkeys(said))

@@ -1,0 +1,147 @@
+"""The commands that show: `report` and `figures`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bytetransfer.cli_shared import JSON, STORE, STUDY, guarded, print_value
+
+if TYPE_CHECKING:
+    from bytetransfer.live import Edition
+    from bytetransfer.project import Project
+    from bytetransfer.report.document import Report
+
+_FORMATS = ("svg", "pdf", "png", "csv", "parquet", "tex")
+_LOOK_SECONDS = 2.0
+
+
+@click.command()
+@STUDY
+@STORE
+@click.option("--live", is_flag=True, help="Serve the page to this machine while the study runs.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where --live listens  [default: any free port]",
+)
+@JSON
+@guarded
+def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool) -> None:
+    """Write the report of the study's finished runs: one HTML file that works offline.
+
+    With --live the page is served to this machine alone and renewed as runs finish, without the
+    analyses, until Ctrl-C.
+    """
+    from bytetransfer.project import Project
+
+    project = Project.open(study, store=store)
+    if live:
+        _serve(project, port)
+        return
+    planned = project.plan()
+    measurements = project.finished(planned)
+    path = project.write_report(planned, measurements, project.estimates(measurements))
+    print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
+
+
+def _serve(project: Project, port: int) -> None:
+    from bytetransfer.live import serving
+
+    editions = [_edition(project)]
+    with serving(lambda: editions[0], port=port) as address:
+        click.echo(f"{address}  renewed as runs finish; Ctrl-C ends it")
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            if _version(project) != editions[0].version:
+                editions[0] = _edition(project)
+
+
+def _version(project: Project) -> str:
+    """What the page depends on: how many runs there are, and how many are done."""
+    planned = project.plan()
+    done = sum(project.store.is_done(key) for key in planned.runs)
+    return f"{done} of {len(planned.runs)} runs done"
+
+
+def _edition(project: Project) -> Edition:
+    from bytetransfer.live import Edition
+    from bytetransfer.measurement import Measurements
+    from bytetransfer.report import render_html
+
+    version = _version(project)  # before the results are read: what is done since comes next time
+    planned = project.plan()
+    measurements = Measurements(()) if planned.unprepared else project.measurements(planned)
+    found = project.report(planned, measurements, project.estimates(measurements), analyses=())
+    page = replace(found, subtitle=f"{found.subtitle}; {version}")
+    return Edition(version, render_html(page, is_live=True))
+
+
+@click.command()
+@click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
+@STORE
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("figures"),
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(_FORMATS),
+    multiple=True,
+    help="Only these; may be given several times  [default: all]",
+)
+@JSON
+@guarded
+def figures(
+    file: Path, store: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Every figure of a report as SVG, PDF and PNG, every table as CSV, Parquet and LaTeX.
+
+    Of a study file's finished runs, or of a table of losses. PDF and PNG need the extra [figures].
+    """
+    from bytetransfer.disk import write_atomic
+    from bytetransfer.report.standalone import check_renderer, figure_files
+
+    wanted = frozenset(formats or _FORMATS)
+    check_renderer(wanted)
+    written = []
+    for name, content in figure_files(_report_of(file, store), wanted):
+        write_atomic(out / name, content)
+        written.append(str(out / name))
+    print_value(
+        {"files": written},
+        as_json,
+        lambda console: click.echo(f"written: {len(written)} files in {out}"),
+    )
+
+
+def _report_of(file: Path, store: Path | None) -> Report:
+    from bytetransfer.project import Project
+
+    if file.suffix.lower() != ".toml":
+        return _report_of_table(file)
+    project = Project.open(file, store=store)
+    planned = project.plan()
+    measurements = project.finished(planned)
+    return project.report(planned, measurements, project.estimates(measurements))
+
+
+def _report_of_table(file: Path) -> Report:
+    from bytetransfer.explain import ANALYSES, answered
+    from bytetransfer.loss_table import estimate_file, explain_table
+    from bytetransfer.measurement_file import read_measurements
+    from bytetransfer.report import build_report
+
+    estimates = estimate_file(file)  # refuses a table that gives none
+    measurements = read_measurements(file)
+    sections = answered(explain_table(measurements, ANALYSES, close={}))
+    return build_report(measurements, estimates, explanations=sections)

@@ -1,0 +1,168 @@
+"""D_T, and its share of D_E, against D_F, as charts: which values stand where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bytetransfer.report.chart import Axis, Chart, Dot
+from bytetransfer.report.charts import BOUNDS, place_words, source_series
+from bytetransfer.report.order import in_colour
+from bytetransfer.report.view import LearnerKey, SourceKey, View
+from bytetransfer.report.wording import bounded_bytes, fraction_text, transfer_range, verdict
+from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.units import format_bytes
+
+_OPEN_SHARES = 4
+_LEAST_SHARE = -1.0
+
+
+def transfer_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
+    """One chart a target: D_T against D_F, a line a source; a learner's charts share axes."""
+    rows = view.rows(learner)
+    if not rows:
+        return ()
+    x, y = _size_axis(view, learner), _signed_axis(rows)
+    return tuple(
+        Chart(
+            name=f"transfer-{view.targets.index(target)}-{view.learners.index(learner)}",
+            title=f"{view.names.language(target)}, {view.names.learner(*learner)}",
+            description=_transfer_words(view, learner, target),
+            x=x,
+            y=y,
+            series=source_series(
+                view,
+                learner,
+                target,
+                in_colour(view, learner, target),
+                lambda row: _transfer_dot(view, row),
+            ),
+            zero_line=True,
+        )
+        for target in view.targets
+        if view.rows(learner, target=target)
+    )
+
+
+def share_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
+    """One chart a target: D_T / D_E against D_F.
+
+    Shares have no lower end; below −1 (D_E less than half of D_F) they stand at the lower edge.
+    """
+    rows = view.rows(learner)
+    if not rows:
+        return ()
+    lowest = min(row.transfer_fraction for row in rows)
+    x = _size_axis(view, learner)
+    y = Axis(
+        title="D_T / D_E, share of the effective data",
+        kind="linear",
+        low=max(_LEAST_SHARE, min(0.0, lowest)) - 0.05,
+        high=1.02,
+        unit="number",
+    )
+    return tuple(
+        Chart(
+            name=f"share-{view.targets.index(target)}-{view.learners.index(learner)}",
+            title=f"{view.names.language(target)}, {view.names.learner(*learner)}: D_T / D_E",
+            description=_share_words(view, learner, target),
+            x=x,
+            y=y,
+            series=source_series(
+                view,
+                learner,
+                target,
+                in_colour(view, learner, target),
+                _share_dots(view, in_colour(view, learner, target)),
+            ),
+            zero_line=True,
+            is_open=len(view.targets) * len(view.learners) <= _OPEN_SHARES,
+        )
+        for target in view.targets
+        if view.rows(learner, target=target)
+    )
+
+
+def _size_axis(view: View, learner: LearnerKey) -> Axis:
+    sizes = [row.finetune_bytes for row in view.rows(learner)]
+    return Axis(
+        title="D_F, bytes of target text (log scale)",
+        kind="log",
+        low=min((size for size in sizes if size), default=1) / 1.15,
+        high=max(max(sizes), 1) * 1.15,
+        zero=0 in sizes,
+        at=tuple(view.sizes(learner)),
+    )
+
+
+def _transfer_dot(view: View, row: TransferEstimate) -> Dot:
+    around = transfer_range(row)
+    return Dot(
+        x=row.finetune_bytes,
+        y=row.transfer_bytes,
+        low=row.transfer_low,
+        high=row.transfer_high,
+        bound=BOUNDS[row.status],
+        note=f"{place_words(view, row)}: {bounded_bytes(row.transfer_bytes, row.status)}"
+        + (f" ({around})" if around else ""),
+    )
+
+
+def _share_dots(view: View, named: frozenset[SourceKey]) -> Callable[[TransferEstimate], Dot]:
+    """The quiet ones are points alone: the chart of D_T has their intervals and notes."""
+
+    def dot(row: TransferEstimate) -> Dot:
+        plain = Dot(x=row.finetune_bytes, y=row.transfer_fraction, bound=BOUNDS[row.status])
+        if (row.source, row.pretrain_bytes) not in named:
+            return plain
+        return replace(
+            plain,
+            low=row.transfer_fraction_low,
+            high=row.transfer_fraction_high,
+            note=f"{place_words(view, row)}: D_T / D_E {fraction_text(row)}",
+        )
+
+    return dot
+
+
+def _transfer_words(view: View, learner: LearnerKey, target: str) -> str:
+    words = []
+    for row in _ends(view, learner, target):
+        name = view.names.source(row.source, row.pretrain_bytes)
+        words.append(f"{name} {verdict(row)} at {format_bytes(row.finetune_bytes)}.")
+    return " ".join(words)
+
+
+def _share_words(view: View, learner: LearnerKey, target: str) -> str:
+    words = []
+    for row in _ends(view, learner, target):
+        name = view.names.source(row.source, row.pretrain_bytes)
+        words.append(f"{name}: {fraction_text(row)} at {format_bytes(row.finetune_bytes)}.")
+    return " ".join(words)
+
+
+def _ends(view: View, learner: LearnerKey, target: str) -> list[TransferEstimate]:
+    """The first and last estimate of each source that is named in the chart."""
+    found = []
+    named = in_colour(view, learner, target)
+    for source in view.sources:
+        if source in named:
+            rows = view.rows(learner, target=target, source=source)
+            found += rows[:1] + rows[1:][-1:]
+    return found
+
+
+def _signed_axis(rows: Sequence[TransferEstimate]) -> Axis:
+    """D_T is negative, zero and of many magnitudes at once: linear near zero, log outside."""
+    ends = [row.transfer_bytes for row in rows]
+    ends += [e for row in rows for e in (row.transfer_low, row.transfer_high) if e is not None]
+    largest = max(1.0, *(abs(row.transfer_bytes) for row in rows))
+    linear = max(1.0, 10.0 ** math.floor(math.log10(largest) - 2))
+    return Axis(
+        title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
+        kind="signed_log",
+        low=min(-linear, *ends) * 1.2,
+        high=max(linear, *ends) * 1.2,
+        linear=linear,
+    )

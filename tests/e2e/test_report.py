@@ -1,0 +1,77 @@
+"""Figures as files, and the page that is served while a study runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+PLAIN = ("--format", "svg", "--format", "csv", "--format", "tex", "--format", "parquet")
+
+
+def test_figures_of_a_study_are_files_of_their_own(finished_place: Any) -> None:
+    result = finished_place.call("figures", "study.toml", "--out", "drawn", *PLAIN)
+    assert result.exit_code == 0, result.output
+    files = sorted(path.name for path in (finished_place.folder / "drawn").iterdir())
+    assert f"written: {len(files)} files in drawn" in result.stdout
+    assert {Path(name).suffix for name in files} == {".svg", ".csv", ".tex", ".parquet"}
+    for name in ("curve-0-0.svg", "transfer-0-0.svg", "estimates.csv", "runs.csv"):
+        assert name in files
+    ElementTree.parse(finished_place.folder / "drawn/curve-0-0.svg")
+    again = finished_place.call("figures", "study.toml", "--out", "drawn", *PLAIN, "--json")
+    assert len(json.loads(again.stdout)["files"]) == len(files)
+
+
+def test_figures_of_a_table_of_losses(finished_place: Any) -> None:
+    result = finished_place.call("figures", "results/tiny/measurements.csv", "--format", "svg")
+    assert result.exit_code == 0, result.output
+    assert (finished_place.folder / "figures/curve-0-0.svg").exists()
+
+
+def test_without_the_renderer_nothing_is_written(
+    finished_place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    result = finished_place.call("figures", "study.toml")
+    assert result.exit_code == 2
+    assert "bytetransfer[figures]" in result.stderr
+    assert not (finished_place.folder / "figures").exists()
+
+
+def test_a_live_page_says_how_far_the_study_is_and_ends_with_ctrl_c(finished_place: Any) -> None:
+    unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = finished_place.start("report", "study.toml", "--live", env=unbuffered)
+    try:
+        address = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            page = answer.read().decode()
+        with urllib.request.urlopen(f"{address}version", timeout=30) as answer:
+            assert answer.read().decode() == "20 of 20 runs done"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert "20 of 20 runs done" in page
+    assert 'data-live=""' in page
+    assert "connect-src &#39;self&#39;" in page or "connect-src 'self'" in page
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+
+
+def test_a_live_page_of_a_study_that_has_not_begun(place: Any) -> None:
+    unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = place.start("report", "study.toml", "--live", env=unbuffered)
+    try:
+        address = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            assert "0 of 20 runs done" in answer.read().decode()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
