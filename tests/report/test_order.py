@@ -6,7 +6,7 @@ import pytest
 
 from bytetransfer.measurement import Measurements
 from bytetransfer.report.charts import curve_charts
-from bytetransfer.report.listing import matrices
+from bytetransfer.report.listing import SHADES, matrices
 from bytetransfer.report.order import in_colour, likeness, matrix_order, standing_out
 from bytetransfer.report.transfer_charts import share_charts, transfer_charts
 from bytetransfer.report.view import make_view
@@ -67,6 +67,18 @@ def test_a_colour_says_that_the_sign_is_known(make_estimate):
     alone = {"transfer_low": None, "transfer_high": None, "covers": "no interval"}
     assert shade(status="below_range", **alone) == 0  # at most 1.9 MB may well be a cost
     assert shade(status="above_range", **alone) > 0
+
+
+def test_what_a_language_is_worth_to_itself_leaves_the_others_their_colours(make_estimate):
+    worth = {"fi": 1e6, "et": 1e4, "ru": 1e3}
+    rows = [
+        make_estimate(source=source, target="fi", transfer_bytes=count, transfer_low=count / 2)
+        for source, count in worth.items()
+    ]
+    (table,) = matrices(make_view(Measurements(()), Estimates(tuple(rows))))
+    shades = {row[0].value: row[1].shade for row in table.rows}
+    assert shades["fi"] == shades["et"] == SHADES
+    assert 0 < shades["ru"] < SHADES
 
 
 @pytest.fixture

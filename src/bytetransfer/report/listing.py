@@ -60,7 +60,7 @@ def _matrix(
 ) -> Table:
     """Source × target heat map of D_T at one D_F."""
     rows = view.rows_at(learner, finetune_bytes)
-    largest = max((abs(row.transfer_bytes) for row in rows), default=0.0)
+    largest = _largest(rows)
     cells = {(row.source, row.pretrain_bytes, row.target): row for row in rows}
     intervals = len(view.targets) <= _MATRIX_DETAILS
     sources, targets = order
@@ -88,6 +88,15 @@ def _matrix(
         legend=_legend(rows, largest),
         orders=_study_order(view, sources, targets),
     )
+
+
+def _largest(rows: Sequence[TransferEstimate]) -> float:
+    """What the strongest colour stands for: the most of another language, if there is any.
+
+    What a language is worth to itself would leave the others one pale colour.
+    """
+    others = [abs(row.transfer_bytes) for row in rows if row.source != row.target]
+    return max(others, default=0.0) or max((abs(row.transfer_bytes) for row in rows), default=0.0)
 
 
 def _study_order(
@@ -142,13 +151,13 @@ def ends(
 def shade(value: float, largest: float) -> int:
     """Colour step of a value: one step less for every factor √10 below the largest.
 
-    >>> shade(1000, 1000), shade(-90, 1000), shade(1, 1000), shade(0, 1000)
-    (5, -3, 1, 0)
+    >>> shade(1000, 1000), shade(-90, 1000), shade(1, 1000), shade(0, 1000), shade(9999, 1000)
+    (5, -3, 1, 0, 5)
     """
     if value == 0 or largest == 0:
         return 0
     steps = math.floor(-2 * math.log10(abs(value) / largest))
-    return int(math.copysign(max(1, SHADES - steps), value))
+    return int(math.copysign(min(SHADES, max(1, SHADES - steps)), value))
 
 
 def estimate_table(view: View) -> Table:
