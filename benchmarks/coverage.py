@@ -164,6 +164,8 @@ def settings() -> list[tuple[str, Setting]]:
         "seeds only": {},
         "2 % noise": {"noise": 0.02},
         "four sizes": {"sizes": 4},
+        "three sizes": {"sizes": 3},
+        "two sizes": {"sizes": 2},
         "half of it shared": {"shared": 0.5},
         "falls from 2 % to 0.2 %": {"noise": 0.02, "falling": True},
     }

@@ -471,3 +471,16 @@ def test_power_laws_have_a_row_a_curve_and_other_methods_none():
     assert tuple(written[0]) == LAW_COLUMNS
     assert float(written[0]["scale_bytes"]) == law.scale_bytes
     assert not len(estimate_transfer(Measurements(rows)).laws)
+
+
+def test_the_published_reading_leaves_zero_shot_out_as_the_script_does():
+    def run(source, size, loss):
+        return Measurement(source=source, target="fi", target_bytes=size, bits_per_byte=loss)
+
+    rows = [run(SCRATCH, 1_000, 4.0), run(SCRATCH, 9_000, 2.0), run("et", 0, 3.5)]
+    found = estimate_transfer(Measurements(rows), method="published")
+    assert not found.rows
+    assert [one.reason for one in found.refusals] == [
+        "the released script leaves zero-shot rows out"
+    ]
+    assert estimate_transfer(Measurements(rows)).rows

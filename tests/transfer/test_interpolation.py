@@ -91,10 +91,23 @@ def test_a_straight_stretch_is_predicted_whatever_its_digits_round_to():
     assert shares[5] > 0.25
 
 
-def test_two_and_three_sizes_say_nothing_of_bends():
-    assert not bend_shares(np.arange(3.0), np.array([2.0, 1.0, 0.9])).any()
-    line = bend_allowance(np.arange(2.0), np.array([2.0, 1.0]), np.array([0.5]))
-    np.testing.assert_allclose(line, 0, atol=1e-15)
+def test_three_sizes_say_nothing_of_bends_and_are_taken_for_a_law():
+    places, heights = np.arange(3.0), np.array([2.0, 1.0, 0.9])
+    assert not bend_shares(places, heights).any()
+    at = np.array([0.5, 1.5])
+    smooth = fit_log_losses(places, heights[None], at)[0]
+    allowed = np.abs(bend_allowance(places, heights, at))
+    np.testing.assert_allclose(allowed, 0.15 * np.abs(smooth - bracket(places, heights, at)))
+
+
+def test_between_two_sizes_a_curve_may_be_anywhere():
+    places = np.arange(2.0)
+    allowed = bend_allowance(places, np.array([2.0, 1.0]), np.array([0.0, 0.1, 0.9, 1.0]))
+    assert np.abs(allowed).tolist() == [0.0, 1.0, 1.0, 0.0]
+    noise = CurveNoise(places, np.array([[2.0, 1.0], [2.001, 0.999]]), Resampling(replicates=50))
+    found = interval(noise, np.array([1.5, 1.5]), None)
+    assert 0 < math.log(found.low) < 0.05  # within a step of the grid
+    assert 0.95 < math.log(found.high) < 1
 
 
 def test_intervals_hold_where_a_plateau_begins():

@@ -133,7 +133,8 @@ def test_the_order_of_points_does_not_matter(kind, order):
 @settings(deadline=None)
 @given(curves(PublishedCurve), LOSSES)
 def test_the_published_number_is_the_scripts(curve, loss):
-    script = np.interp(np.exp2(loss), curve.perplexities, curve.sizes_bytes, period=10)
+    printed = np.round(np.exp2(loss), 12)  # it reads perplexities, which bits have cost a digit
+    script = np.interp(printed, curve.perplexities, curve.sizes_bytes, period=10)
     assert curve.invert(loss).bytes == script
 
 
@@ -159,6 +160,12 @@ def test_a_number_that_stands_for_a_bound_is_one_that_holds(curve, loss):
         assert found.upper_bytes is None
     if linear.status == "below_range":
         assert found.bytes >= linear.bytes
+
+
+def test_perplexities_that_are_one_to_the_script_are_so_after_having_been_bits():
+    sizes, perplexities = [685, 703, 906], [17.0, 16.0, 6.0]
+    found = PublishedCurve.through(sizes, bits(perplexities)).invert(math.log2(24.4)).bytes
+    assert found == pytest.approx(np.interp(24.4, perplexities, sizes, period=10), rel=1e-9)
 
 
 def test_zero_shot_is_left_out():

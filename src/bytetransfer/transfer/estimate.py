@@ -118,6 +118,8 @@ class _Reading:
         Raises:
             MeasurementError: with the reason, if there is none.
         """
+        if self.method == "published" and not cell[0].target_bytes:
+            raise MeasurementError("the released script leaves zero-shot rows out")
         arm = self._arm(cell)
         tuned = [row for row in cell if row.seed in arm.seeds]
         _check_same_test([*tuned, *arm.all_runs])

@@ -18,6 +18,9 @@ BEND_SHARES = (0.25, 0.5)
 """How far towards the bracket a left-out size lies where nothing, and where the whole distance to
 the bracket, is allowed for beside it. Of power laws at four or six sizes over three decades 19 in
 20 stay below .21; beside a bend some size mostly reaches .5."""
+THREE_SIZES_SHARE = 0.15
+"""Of the distance to the bracket that is allowed for with three sizes, where leaving one out says
+nothing: what power laws of three sizes over three decades need."""
 
 
 def bracket(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
@@ -82,7 +85,8 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     """Allowance of the monotone curve between its sizes, in log loss; 0 at the sizes.
 
     A tenth of the distance to the chord, and beside a size that the others do not predict as much
-    of the distance to the bracket as they miss it by (`BEND_SHARES`).
+    of the distance to the bracket as they miss it by (`BEND_SHARES`). Three sizes predict nothing
+    and are taken for a power law; between two a curve may be anywhere that does not rise.
 
     Args:
         log_sizes: natural logarithm of the sizes; shape (sizes,).
@@ -93,12 +97,21 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
         Shape (points,); negative where the curve lies below its chord.
     """
     pooled = pool_decreasing(log_losses)
+    if len(log_sizes) == 2:
+        between = (at > log_sizes[0]) & (at < log_sizes[1])
+        return np.where(between, pooled[1] - pooled[0], 0.0)
     fitted = fit_log_losses(log_sizes, pooled[None], at)[0]
     from_chord = fitted - np.interp(at, log_sizes, pooled)
-    none, whole = BEND_SHARES
-    shares = np.clip((bend_shares(log_sizes, pooled) - none) / (whole - none), 0.0, 1.0)
-    left = np.clip(np.searchsorted(log_sizes, at, side="right") - 1, 0, len(log_sizes) - 2)
-    beside = np.maximum(shares[left], shares[left + 1])
-    bends = beside * np.abs(fitted - bracket(log_sizes, pooled, at))
+    bends = _share_beside(log_sizes, pooled, at) * np.abs(fitted - bracket(log_sizes, pooled, at))
     most = np.maximum(INTERPOLATION_SHARE * np.abs(from_chord), bends)
     return np.asarray(np.where(from_chord < 0, -most, most), np.float64)
+
+
+def _share_beside(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats | float:
+    """Of the distance to the bracket, how much is allowed for at each of some log sizes."""
+    if len(log_sizes) == 3:
+        return THREE_SIZES_SHARE
+    none, whole = BEND_SHARES
+    shares = np.clip((bend_shares(log_sizes, log_losses) - none) / (whole - none), 0.0, 1.0)
+    left = np.clip(np.searchsorted(log_sizes, at, side="right") - 1, 0, len(log_sizes) - 2)
+    return np.maximum(shares[left], shares[left + 1])

@@ -184,7 +184,7 @@ class PublishedCurve:
     @cached_property
     def perplexities(self) -> Floats:
         """Measured perplexities per byte; shape (sizes,)."""
-        return np.asarray(np.exp2(self.bits_per_byte), np.float64)
+        return _as_printed(np.exp2(self.bits_per_byte))
 
     @property
     def pooled(self) -> bool:
@@ -214,25 +214,28 @@ class PublishedCurve:
         weak: `≥ 6.5 MB` for what is `≥ 6 GB`.
         """
         status = self._linear.invert(bits_per_byte).status
-        perplexity = _perplexity(bits_per_byte)
+        perplexity = self._perplexity(bits_per_byte)
         size = float(np.interp(perplexity, self.perplexities, self.sizes_bytes, period=PERIOD))
         return Inverse(status, size, None if status == "above_range" else size)
 
     def between(self, bits_per_byte: float) -> tuple[float, float]:
         """The from-scratch sizes the script reads a loss between, in bytes, the smaller first."""
-        ends, _ = self._ends(_perplexity(bits_per_byte))
+        ends, _ = self._ends(self._perplexity(bits_per_byte))
         low, high = sorted(float(self.sizes_bytes[end]) for end in ends)
         return low, high
 
     def segment(self, bits_per_byte: float) -> Segment:
         """How the two points relate that the script reads a loss between."""
-        perplexity = _perplexity(bits_per_byte)
+        perplexity = self._perplexity(bits_per_byte)
         ends, places = self._ends(perplexity)
         if np.allclose(places, self.perplexities[ends], rtol=PERPLEXITY_ROUNDING, atol=0.0):
             return "neighbours" if abs(ends[0] - ends[1]) == 1 else "unsorted"
         folded = self.perplexities % PERIOD
         inside = folded.min() <= perplexity % PERIOD < folded.max()
         return "folded" if inside else "seam"
+
+    def _perplexity(self, bits_per_byte: float) -> float:
+        return float(_as_printed(np.exp2(_checked(bits_per_byte))))
 
     def _ends(self, perplexity: float) -> tuple[list[int], Floats]:
         """Indices of the two points around a perplexity, and the perplexities the script sees."""
@@ -245,13 +248,25 @@ class PublishedCurve:
         return [int(order[left]), int(order[right_end])], places
 
 
+def _as_printed(perplexities: ArrayLike) -> Floats:
+    """What became bits and is a perplexity again, without the digits that this has cost.
+
+    16 and 6 are one to the script, modulo 10, and must be so still.
+    """
+    return np.asarray(np.round(perplexities, 12), np.float64)
+
+
 def _perplexity(bits_per_byte: float) -> float:
+    return float(np.exp2(_checked(bits_per_byte)))
+
+
+def _checked(bits_per_byte: float) -> float:
     if not 0 < bits_per_byte < _MOST_BITS_PER_BYTE:
         raise MeasurementError(
             f"a loss of {bits_per_byte} bits per byte has no place on a curve of perplexities",
             todo="give a positive loss; guessing has 8 bits per byte",
         )
-    return float(np.exp2(bits_per_byte))
+    return bits_per_byte
 
 
 def _check(sizes: Floats, losses: Floats) -> None:
