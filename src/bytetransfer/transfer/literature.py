@@ -253,7 +253,7 @@ def _as_printed(perplexities: ArrayLike) -> Floats:
 
     16 and 6 are one to the script, modulo 10, and must be so still.
     """
-    return np.asarray(np.round(perplexities, 12), np.float64)
+    return np.round(np.asarray(perplexities, np.float64), 12).astype(np.float64)
 
 
 def _perplexity(bits_per_byte: float) -> float:
