@@ -89,7 +89,7 @@ def test_the_order_and_repetition_of_rows_do_not_matter(found, order):
 @given(
     st.dictionaries(
         names,
-        st.lists(st.tuples(st.floats(0, 1e9), st.integers(0, 10**9)), min_size=1, max_size=5),
+        st.lists(st.tuples(st.floats(1e-9, 1e9), st.integers(1, 10**9)), min_size=1, max_size=5),
         max_size=4,
     )
 )
@@ -134,6 +134,9 @@ def block_file(**columns: list[object]) -> bytes:
         (block_file(run=["a", "b"]), "not in order"),
         (block_file(nats=[1.0, -1.0]), "below 0"),
         (block_file(nats=[1.0, math.nan]), "not finite"),
+        (block_file(bytes=[3, 0]), "block 1 of run 'a' has 0 bytes"),
+        (block_file(nats=[0.0, 2.0]), "block 0 of run 'a' has 0 nats"),
+        (block_file(run=["a", "b"], block=[0, 0], nats=[1.0, 0.0]), "block 0 of run 'b'"),
     ],
 )
 def test_damaged_blocks_are_refused(data, part):

@@ -1,6 +1,10 @@
+import dataclasses
 import io
 import math
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,15 +38,15 @@ def parquet(**columns: object) -> bytes:
     return out.getvalue()
 
 
-def parse(content: str | bytes, separator: str) -> Measurements:
+def parse(content: str | bytes, **options: Any) -> Measurements:
     if isinstance(content, bytes):
-        return parse_parquet(content, where="x.table")
-    return parse_measurements(content, where="x.table", separator=separator)
+        return parse_parquet(content, where="x.table", **options)
+    return parse_measurements(content, where="x.table", **options)
 
 
-def refused(content: str | bytes, *parts: str, separator: str = ",") -> None:
+def refused(content: str | bytes, *parts: str, **options: Any) -> None:
     with pytest.raises(MeasurementError) as caught:
-        parse(content, separator)
+        parse(content, **options)
     message = str(caught.value)
     for part in ("x.table", *parts):
         assert part in message
@@ -163,7 +167,13 @@ def test_another_separator_is_noticed(text, separator, parts):
     ("bad", "parts"),
     [
         ("en,fi,1000,abc\n", ["line 3", "bits_per_byte", "'abc'"]),
-        ("en,fi,1000,-1\n", ["line 3", "bits_per_byte", "at least 0"]),
+        ("en,fi,1000,1_5\n", ["line 3", "column bits_per_byte", "'1_5' is no finite"]),
+        ("en,fi,1000,٢.٥\n", ["line 3", "column bits_per_byte", "'٢.٥'"]),
+        ("en,fi,100_000,3\n", ["line 3", "column bytes", "'100_000'", "of at least 0"]),
+        ("en,fi,１０００,3\n", ["line 3", "column bytes", "'１０００'"]),
+        ("Scratch,fi,1000,3\n", ["line 3, column source", "'Scratch'", "write scratch"]),
+        ("SCRATCH,fi,1000,3\n", ["line 3, column source", "'SCRATCH'", "write scratch"]),
+        ("en,fi,1000,-1\n", ["line 3", "bits_per_byte", "'-1' is no finite number above 0"]),
         ("en,fi,1000,nan\n", ["line 3", "bits_per_byte", "finite"]),
         ("en,fi,1000,inf\n", ["line 3", "bits_per_byte", "finite"]),
         ("en,fi,1000,0\n", ["line 3", "bits_per_byte", "above 0"]),
@@ -327,7 +337,7 @@ def test_a_file_is_read_by_its_ending(tmp_path):
 
 @pytest.mark.parametrize("name", ["losses.csv", "losses.parquet"])
 def test_blocks_beside_a_table_are_read_with_it(tmp_path, name):
-    stated = Measurements([row(run="a")], {"a": [[1.0, 2.0]]})
+    stated = Measurements([row(run="a", bits_per_byte=0.72135)], {"a": [[1.0, 2.0]]})
     csv = name.endswith("csv")
     content = stated.to_csv().encode() if csv else as_parquet(stated)
     (tmp_path / name).write_bytes(content)
@@ -336,6 +346,45 @@ def test_blocks_beside_a_table_are_read_with_it(tmp_path, name):
     assert read_measurements(tmp_path / name).blocks["a"].tolist() == [[1.0, 2.0]]
     with pytest.raises(MeasurementError, match="no column source"):
         read_measurements(tmp_path / "blocks.parquet")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_folder_is_no_table(name):
+    with pytest.raises(MeasurementError, match=r"by its name; .* ends in \.csv"):
+        read_measurements(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"bits_per_byte": 3.01}, ["line 3: ", "run 'a'", "3 bits per byte", "3.01 bits"]),
+        ({"test_bytes": 101}, ["line 3: ", "run 'a'", "100 bytes", "101 test_bytes"]),
+    ],
+)
+def test_blocks_of_another_state_of_the_table_are_refused(changes, parts):
+    size = np.array([60.0, 40.0])
+    blocks = {"a": np.stack([3 * math.log(2) * size, size], 1)}
+    good = row(run="a", test_bytes=100, bits_per_byte=3.002)
+    before = Measurements([row(source="cs"), good])
+    assert parse_measurements(before.to_csv(), where="x.csv", blocks=blocks).rows == before.rows
+    edited = Measurements([row(source="cs"), dataclasses.replace(good, **changes)])
+    refused(edited.to_csv(), "blocks.parquet", *parts, blocks=blocks)
+
+
+def test_one_run_is_not_several_rows_but_for_the_names_of_its_texts():
+    blocks = {"a": np.array([[3 * math.log(2) * 50, 50.0]])}
+    for other in (row(run="a", seed=1), row(run="a", target_bytes=9), row(run="a", source=SCRATCH)):
+        table = Measurements([row(run="a"), other]).to_csv()
+        refused(table, "line 3: run 'a' is also that of line 2", "key of its own", blocks=blocks)
+    named_twice = Measurements([row(run="a"), row(run="a", source="en2", below_surface=True)])
+    found = parse_measurements(named_twice.to_csv(), where="x.csv", blocks=blocks)
+    assert found.rows == named_twice.rows
+
+
+def test_the_blocks_of_a_published_study_are_those_of_its_rows():
+    folder = Path(__file__).parents[1] / "docs" / "studies" / "neural"
+    found = read_measurements(folder / "measurements.csv")
+    assert found.blocks.keys() == {r.run for r in found}
 
 
 def test_a_table_of_losses_may_be_called_what_blocks_are_called(tmp_path):

@@ -235,7 +235,8 @@ def parse_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
         where: what to call it in messages.
 
     Raises:
-        MeasurementError: for a damaged file, a missing column, blocks out of order.
+        MeasurementError: for a damaged file, a missing column, blocks out of order, a block of 0
+            bytes or 0 nats: a resample of such blocks alone has no loss.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -257,6 +258,10 @@ def parse_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
         in_order = np.array_equal(number[start:stop], np.arange(stop - start))
         if not in_order or runs[start] in found or len(set(runs[start:stop])) > 1:
             what = f"the blocks of run {runs[start]!r} are not in order from 0"
+            raise MeasurementError(what, where=where, todo="delete it")
+        if empty := np.argwhere(values[start:stop] == 0).tolist():
+            block, column = empty[0]
+            what = f"block {block} of run {runs[start]!r} has 0 {('nats', 'bytes')[column]}"
             raise MeasurementError(what, where=where, todo="delete it")
         found[runs[start]] = values[start:stop]
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import (
     COLUMNS,
+    SCRATCH,
     Blocks,
     Measurement,
     Measurements,
@@ -24,7 +26,8 @@ from bytetransfer.measurement import (
     name_rows,
     parse_blocks,
 )
-from bytetransfer.measurement_row import LOSSES, REQUIRED, Row, shown
+from bytetransfer.measurement_row import AGREE, LOSSES, REQUIRED, Row, shown
+from bytetransfer.units import bits_per_byte
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _ENDINGS = (*_SEPARATORS, ".parquet")
@@ -48,15 +51,15 @@ def read_measurements(path: str | Path) -> Measurements:
             as in `parse_measurements`.
 
     Raises:
-        MeasurementError: if the file is missing, is no such table, or states what cannot be.
+        MeasurementError: if the file is missing, is no such table, states what cannot be, or the
+            blocks are not those of its rows.
     """
     path = Path(path)
-    where, ending, beside = str(path), path.suffix.lower(), path.with_name("blocks.parquet")
+    where, ending = str(path), path.suffix.lower()
     if ending not in _ENDINGS:
         todo = f"a table of losses ends in {', '.join(_ENDINGS)}; a study file in .toml"
         raise MeasurementError("neither CSV nor Parquet by its name", where=where, todo=todo)
-    data = _content(path)
-    blocks = None
+    data, blocks, beside = _content(path), None, path.with_name("blocks.parquet")
     if beside != path and beside.exists():
         blocks = parse_blocks(_content(beside), where=str(beside))
     if ending == ".parquet":
@@ -87,7 +90,7 @@ def parse_measurements(
 
     Raises:
         MeasurementError: for a missing column, an undeclared unit, a cell that cannot be, rows that
-            contradict each other.
+            contradict each other, blocks that are not those of their row.
 
     >>> rows = parse_measurements("source,target,bytes,perplexity\nen,fi,6MB,4\n", where="x.csv")
     >>> rows.rows[0].target_bytes, rows.rows[0].bits_per_byte
@@ -247,6 +250,7 @@ def _measurements(
     if not rows:
         raise _no_rows(where)
     _check_against_each_other(rows)
+    _check_blocks(rows, blocks or {})
     return Measurements(rows, blocks)
 
 
@@ -271,3 +275,34 @@ def _check_against_each_other(rows: Sequence[Measurement]) -> None:
                 what = f"{name} {here or 'empty'}, but {there or 'empty'} in {name_rows([known])}"
                 todo = f"state the {name} in all rows of target {row.target}, or in none"
                 raise MeasurementError(what, where=str(row.place), todo=todo)
+
+
+def _check_blocks(rows: Iterable[Measurement], blocks: Mapping[str, Blocks]) -> None:
+    """Refuse blocks that give another loss than the row of their run, and runs told apart by it."""
+    runs: dict[str, Measurement] = {}
+    for row in rows:
+        if not (row.run and row.run in blocks):
+            continue
+        known = runs.setdefault(row.run, row)
+        if _done(known) != _done(row):
+            what = f"run {shown(row.run)} is also that of {name_rows([known])}, which is another"
+            todo = "give every run a key of its own, or leave both empty"
+            raise MeasurementError(what, where=str(row.place), todo=todo)
+        nats, size = (float(total) for total in blocks[row.run].sum(axis=0))
+        loss = bits_per_byte(nats, size)
+        said = f"{loss:.6g} bits per byte over {size:.0f} bytes, the row "
+        if not math.isclose(loss, row.bits_per_byte, rel_tol=AGREE):
+            said += f"{row.bits_per_byte:.6g} bits per byte"
+        elif row.test_bytes not in (None, size):
+            said += f"{row.test_bytes} test_bytes"
+        else:
+            continue
+        what = f"the document blocks of run {shown(row.run)} say {said}"
+        todo = "put the blocks.parquet of these very runs beside the table, or delete it"
+        raise MeasurementError(what, where=str(row.place), todo=todo)
+
+
+def _done(row: Measurement) -> tuple[object, ...]:
+    """What a run is beyond the names of its texts: one text may have two names."""
+    trained = (row.source == SCRATCH, row.pretrain_bytes, row.target_bytes, row.seed)
+    return (*trained, row.learner, row.regime, row.bits_per_byte)

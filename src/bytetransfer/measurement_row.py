@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +17,15 @@ LOSSES = ("bits_per_byte", "nats_per_byte", "perplexity", "nats")
 REQUIRED = ("source", "target", "target_bytes")
 """Fields without which a row has no meaning, besides a loss."""
 
+AGREE = 1e-3
+"""Relative; a loss stated twice may differ by what printing three decimals loses."""
+
 _WORDS = ("source", "target", "learner", "regime", "run")
 _SIZES = ("target_bytes", "pretrain_bytes", "nominal_bytes", "test_bytes")
 _FLAGS = ("not_converged", "below_surface")
 _MOST_BITS = 12.0  # an untrained model is near 8; beyond this the unit is another
 _MOST = 2**63 - 1  # what a column of integers holds in Parquet
-_AGREE = 1e-3  # relative; a loss stated twice may differ by what printing three decimals loses
+_NUMBER = re.compile(r"[0-9.eE+-]+")  # Python's float also takes 1_5 and digits of any script
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,10 @@ class Row:
         for name in REQUIRED:
             if name not in values:
                 raise self._error("is empty", name, "fill it, or delete the row")
-        if values["source"] == SCRATCH and values.get("pretrain_bytes"):
+        source = self.cells["source"]
+        if source != SCRATCH and source.casefold() == SCRATCH:
+            raise self._error(f"{shown(source)} is ambiguous", "source", f"write {SCRATCH}")
+        if source == SCRATCH and values.get("pretrain_bytes"):
             todo = "name its source, or leave it empty"
             raise self._error("is stated for a run from scratch", "pretrain_bytes", todo)
         return Measurement(bits_per_byte=self._loss(), place=self.place, **values)  # type: ignore[arg-type]
@@ -72,7 +79,7 @@ class Row:
                 what = "no loss: nats are a total and need test_bytes"
             raise MeasurementError(what, where=str(self.place), todo="fill it, or delete the row")
         low, high = (find(losses, key=losses.__getitem__) for find in (min, max))
-        if losses[high] - losses[low] > _AGREE * losses[high]:
+        if losses[high] - losses[low] > AGREE * losses[high]:
             said = " and ".join(
                 f"{shown(self.cells[name], quote=False)} in {name}" for name in (low, high)
             )
@@ -109,12 +116,13 @@ class Row:
     def _number(self, name: str) -> float:
         cell = self.cells[name]
         try:
-            number = float(cell)
+            number = float(cell) if _NUMBER.fullmatch(cell) else math.nan
         except ValueError:
             number = math.nan
         if not math.isfinite(number) or number < 0:
+            least = "above 0" if name in LOSSES else "of at least 0"
             todo = "write decimals as 2.5, and thousands without commas" if "," in cell else ""
-            raise self._error(f"{shown(cell)} is no finite number of at least 0", name, todo)
+            raise self._error(f"{shown(cell)} is no finite number {least}", name, todo)
         return number
 
     def _whole(self, name: str) -> int:

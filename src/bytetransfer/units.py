@@ -83,7 +83,7 @@ def format_count(count: float) -> str:
     return f"{count:.3g}"
 
 
-def bits_per_byte(nats: float, count: int) -> float:
+def bits_per_byte(nats: float, count: float) -> float:
     """Total nats over (ln 2 · bytes): the loss every curve is drawn in (docs/method.md).
 
     >>> round(bits_per_byte(math.log(256) * 10, 10), 12)
