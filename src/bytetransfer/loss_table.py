@@ -16,7 +16,14 @@ from bytetransfer.errors import MeasurementError, StoreError
 from bytetransfer.evidence import Evidence, is_made
 from bytetransfer.explain import explain
 from bytetransfer.learners.catalog import parameter_counts
-from bytetransfer.measurement import SCRATCH, Measurements, Place, name_places
+from bytetransfer.measurement import (
+    SCRATCH,
+    Measurement,
+    Measurements,
+    Place,
+    name_places,
+    name_rows,
+)
 from bytetransfer.measurement_file import read_measurements
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
@@ -83,10 +90,12 @@ def estimate_file(path: Path, **options: Any) -> Estimates:
         options: of `estimate_transfer`.
 
     Raises:
-        MeasurementError: if the file cannot be read as measurements, or gives no estimate at all.
+        MeasurementError: if the file cannot be read as measurements, gives no estimate at all, or
+            has from-scratch rows of a learner or regime that no fine-tuned row of their target has.
     """
     estimates = estimate_transfer(read_measurements(path), **options)
     if len(estimates):
+        _refuse_unused(estimates.unused, where=str(path))
         return estimates
     if not estimates.refusals:
         what = f"no row is fine-tuned: the source of all is {SCRATCH!r}"
@@ -104,6 +113,26 @@ def estimate_file(path: Path, **options: Any) -> Estimates:
         todo=f"every target needs rows with the source {SCRATCH!r}, of the same learner, regime "
         "and seeds, that its method can draw a curve through",
     )
+
+
+def _refuse_unused(unused: Iterable[Measurement], *, where: str) -> None:
+    """A curve of mixed learners would otherwise lose rows without a word."""
+    curves: dict[tuple[str, str, str], list[Measurement]] = {}
+    for row in unused:
+        curves.setdefault(row.curve, []).append(row)
+    if curves:
+        said = [
+            f"{name_rows(rows)}: from scratch, {' '.join(filter(None, (learner, regime)))}, which "
+            f"no fine-tuned row of {target} is"
+            for (learner, regime, target), rows in curves.items()
+        ]
+        if len(said) > _SHOWN_REASONS:
+            said[_SHOWN_REASONS:] = [f"and {len(said) - _SHOWN_REASONS} more"]
+        raise MeasurementError(
+            f"one curve must be of one learner and regime ({'; '.join(said)})",
+            where=where,
+            todo="correct the learner, or put these rows into a table of their own",
+        )
 
 
 def write_table(estimates: Estimates | Laws, path: Path) -> None:

@@ -200,6 +200,40 @@ def test_refusals_name_their_lines_beside_estimates_and_alone(place: Any) -> Non
     refused(place.call("estimate", "none.csv"), "1000 bytes (line 4)", "for lines 2–3")
 
 
+def test_refusals_in_files_name_their_lines(place: Any) -> None:
+    place.write("losses.csv", table([*ROWS, ("en", "de", 10_000, 2.5)]))
+    assert estimates(place, "losses.csv")[-1]["reason"].endswith("and regime, for line 6")
+    place.call("estimate", "losses.csv", "--out", "out.csv")
+    assert ", for line 6" in (place.folder / "out.csv").read_text()
+
+
+def test_rows_of_a_learner_that_nothing_is_read_on_are_named(place: Any) -> None:
+    small = [(*row, "small") for row in ROWS]
+    other = [("scratch", "fi", 20_000, 2.9, "large"), ("scratch", "fi", 2_000_000, 1.5, "large")]
+    elsewhere = [("scratch", "de", 20_000, 2.9, "large")]
+    place.write("mixed.csv", table([*other[:1], *small, *other[1:]], "bits_per_byte,learner"))
+    said = ("mixed.csv: one curve", "lines 2, 7: from scratch, large", "fine-tuned row of fi is")
+    refused(place.call("estimate", "mixed.csv"), *said)
+    refused(place.call("estimate", "mixed.csv", "--json"), *said)
+    assert place.call("analyse", "mixed.csv").exit_code == 0
+    tuned = ("en", "fi", 20_000, 2.8, "large")
+    for rows in ([*small, *other, tuned], [*small, *elsewhere]):
+        place.write("legal.csv", table(rows, "bits_per_byte,learner"))
+        assert place.call("estimate", "legal.csv").exit_code == 0
+
+
+def test_rows_of_many_unused_learners_are_counted(place: Any) -> None:
+    small = [(*row, "small") for row in ROWS]
+    other = [("scratch", "fi", 20_000, 2.9, f"l{n}") for n in range(7)]
+    place.write("mixed.csv", table([*small, *other], "bits_per_byte,learner"))
+    refused(place.call("estimate", "mixed.csv"), "l4, which no", "; and 2 more)")
+
+
+def test_a_folder_gets_one_message(place: Any) -> None:
+    for name in (".", "/", ""):
+        refused(place.call("estimate", name), "by its name")
+
+
 def test_parameters_of_power_laws_are_shown_and_written(place: Any) -> None:
     law = [("scratch", "fi", 10**n, 1 + (1000 / 10**n) ** 0.3) for n in range(3, 8)]
     place.write("losses.csv", table([*law, ("en", "fi", 1000, 1.5), ("ru", "fi", 1000, 1.6)]))

@@ -124,3 +124,9 @@ def test_an_ascii_terminal_is_spoken_to_in_ascii(estimates):
     text = printed(estimates, encoding="ascii")
     assert "<= 3 kB" in text
     assert "?" not in text
+
+
+def test_what_intervals_cover_is_said_once(make_estimate):
+    said = "seeds only (no document blocks)"
+    rows = [make_estimate(covers=said), make_estimate(covers=f"{said}; 1 of 3 seeds left out")]
+    assert f"intervals over {said}; 1 of 3 seeds left out\n" in printed(Estimates(tuple(rows)))

@@ -484,3 +484,31 @@ def test_the_published_reading_leaves_zero_shot_out_as_the_script_does():
         "the released script leaves zero-shot rows out"
     ]
     assert estimate_transfer(Measurements(rows)).rows
+
+
+def test_from_scratch_rows_of_a_learner_without_fine_tuned_ones_are_told():
+    rows = study(2.5)
+    other = [replace(one, learner="other", run="") for one in rows]
+    scratch = [one for one in other if one.source == SCRATCH]
+    found = estimate_transfer(Measurements([*rows, *scratch]))
+    assert (set(found.unused), len(found)) == (set(scratch), 1)  # no error: more may be to come
+    assert found.rows == estimate_transfer(Measurements(rows)).rows
+    assert not estimate_transfer(Measurements([*rows, *other])).unused
+    elsewhere = [replace(one, target="de") for one in scratch]
+    assert not estimate_transfer(Measurements([*rows, *elsewhere])).unused
+
+
+@pytest.mark.parametrize("name", ["target_bytes", "pretrain_bytes", "nominal_bytes"])
+def test_text_has_no_fewer_than_no_bytes(name):
+    rows = study(2.5)
+    rows[-1] = replace(rows[-1], **{name: -1})
+    with pytest.raises(MeasurementError, match=rf"source et, target fi, .*: {name} is -1"):
+        estimate_transfer(Measurements(rows))
+
+
+@pytest.mark.parametrize("method", ["monotone", "power_law"])
+def test_two_nominal_sizes_of_the_same_bytes_are_named(method):
+    rows = [replace(one, place=Place("x.csv", "line", n)) for n, one in enumerate(study(2.5), 2)]
+    rows[1] = replace(rows[1], target_bytes=SIZES[0], nominal_bytes=SIZES[1])
+    (refusal,) = estimate_transfer(Measurements(rows), method=method).refusals
+    assert "sizes 1000 and 10000 bytes (lines 2–3) have the same actual size" in refusal.reason

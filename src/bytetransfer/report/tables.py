@@ -20,6 +20,7 @@ from bytetransfer.report.wording import (
     bare,
     bounded_bytes,
     on_plateau,
+    said_once,
     shorten,
     transfer_range,
 )
@@ -210,7 +211,7 @@ def _notes(estimates: Estimates) -> list[str]:
     notes = _mark_notes(rows)
     for level in sorted({row.level for row in rows if row.interval != "none"}):
         covers = {row.covers for row in rows if row.level == level and row.interval != "none"}
-        notes.append(f"{level * 100:.3g} % intervals over {'; '.join(sorted(covers))}")
+        notes.append(f"{level * 100:.3g} % intervals over {said_once(covers)}")
     notes += sorted({row.covers for row in rows if row.interval == "none"})
     refusals = estimates.refusals
     if refusals:

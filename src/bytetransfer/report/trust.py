@@ -12,7 +12,7 @@ from bytetransfer.report.listing import (
 )
 from bytetransfer.report.run_tables import bound_summary, run_summary, run_table
 from bytetransfer.report.view import StudyDescription, View
-from bytetransfer.report.wording import visible
+from bytetransfer.report.wording import said_once, visible
 from bytetransfer.transfer.estimate import TransferEstimate
 
 _SHOWN_CURVES = 5
@@ -33,7 +33,7 @@ def bracket_words(view: View) -> str:
 
 
 def _covers(view: View) -> str:
-    return "; ".join(sorted({visible(row.covers) for row in view.estimates.rows if row.covers}))
+    return said_once({visible(row.covers) for row in view.estimates.rows if row.covers})
 
 
 def trust_section(view: View, study: StudyDescription, *, detected: str = "") -> Section:

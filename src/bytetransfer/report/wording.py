@@ -7,7 +7,7 @@ text of them; `isolate` also keeps their writing direction from spilling into th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bytetransfer.transfer.estimate import TransferEstimate
@@ -19,6 +19,15 @@ _REPLACEMENT = "\ufffd"
 # Letter shaping in Persian and Indic scripts needs the joiners; every other format character
 # (direction marks, overrides, isolates, tags, zero-width spaces) can only mislead a reader.
 _KEPT_FORMAT = {"\u200c", "\u200d"}
+
+
+def said_once(covers: Iterable[str]) -> str:
+    """What several intervals cover, each part of it once.
+
+    >>> said_once({"seeds only; 1 of 3 seeds left out", "seeds only"})
+    'seeds only; 1 of 3 seeds left out'
+    """
+    return "; ".join(dict.fromkeys(part for said in sorted(covers) for part in said.split("; ")))
 
 
 def visible(text: str, *, keep: str = "") -> str:

@@ -50,7 +50,8 @@ def estimate_transfer(
     A cell is refused, with the reason, when its target has no from-scratch curve of the same
     learner and regime, when no seed is common to both arms, when the arms were tested on different
     text, or when the method refuses the curve. From-scratch rows of size 0 (untrained models) have
-    no place in log bytes and are left out of the curve.
+    no place in log bytes and are left out of the curve. Those of a learner and regime that no
+    fine-tuned row of their target has are returned as `unused`: no curve mixes learners.
 
     Args:
         measurements: rows of both arms and, where known, their document blocks.
@@ -63,7 +64,8 @@ def estimate_transfer(
 
     Raises:
         ValueError: for an unknown method, or a confidence that is not between 0 and 1.
-        MeasurementError: for a loss that is not positive, or a from-scratch row with pretraining.
+        MeasurementError: for a loss that is not positive, a negative size, or a from-scratch row
+            with pretraining.
 
     >>> scratch = [
     ...     Measurement(source=SCRATCH, target="fi", target_bytes=size, bits_per_byte=loss)
@@ -87,7 +89,8 @@ def estimate_transfer(
             rows.append(reading.estimate(cell))
         except MeasurementError as refused:
             refusals.append(_refusal(cell, method, refused.what))
-    return Estimates(tuple(rows), tuple(refusals), Laws(tuple(reading.laws())))
+    laws = Laws(tuple(reading.laws()))
+    return Estimates(tuple(rows), tuple(refusals), laws, _unused(measurements))
 
 
 class _Reading:
@@ -184,6 +187,7 @@ class _Reading:
                 method=self.method,
                 extrapolate=self.extrapolate,
             )
+            _refuse_repeated(arm)
             _refuse_rising(arm)
             _ = arm.reading
         except MeasurementError as refused:
@@ -202,6 +206,19 @@ class _Reading:
         if resampled is None:
             return limits, SEEDS_ONLY
         return limits, SEEDS_AND_DOCUMENTS if len(tuned) > 1 else DOCUMENTS_ONLY
+
+
+def _refuse_repeated(arm: ScratchArm) -> None:
+    """Sizes asked for apart that came out alike are one size."""
+    sizes, counts = np.unique(arm.sizes_bytes, return_counts=True)
+    for size in sizes[counts > 1]:
+        rows = [row for runs in arm.runs for row, own in zip(runs, arm.sizes_bytes, strict=True)
+                if own == size]  # fmt: skip
+        nominal = " and ".join(map(str, sorted({row.size for row in rows})))
+        raise MeasurementError(
+            f"from-scratch runs of the nominal sizes {nominal} bytes{in_brackets(rows)} have the "
+            f"same actual size, {size:.10g} bytes: give them one nominal size and different seeds"
+        )
 
 
 def _refuse_rising(arm: ScratchArm) -> None:
@@ -292,6 +309,19 @@ def _cells(measurements: Measurements) -> list[list[Measurement]]:
     return list(cells.values())
 
 
+def _unused(measurements: Measurements) -> tuple[Measurement, ...]:
+    """From-scratch rows of no curve that a fine-tuned row of their target is read on.
+
+    No error here: of a study in progress, the fine-tuned runs of a learner may be yet to come.
+    """
+    curves = {row.curve for row in measurements if row.source != SCRATCH}
+    targets = {target for _, _, target in curves}
+    return tuple(
+        row for row in measurements
+        if row.source == SCRATCH and row.target in targets and row.curve not in curves
+    )  # fmt: skip
+
+
 def _check(row: Measurement) -> None:
     named = f"source {row.source}, target {row.target}, {row.target_bytes} bytes, seed {row.seed}"
     where = str(row.place or named)
@@ -301,6 +331,10 @@ def _check(row: Measurement) -> None:
             where=where,
             todo="correct or delete the row",
         )
+    for name in ("target_bytes", "pretrain_bytes", "nominal_bytes"):
+        if getattr(row, name) < 0:
+            what = f"{name} is {getattr(row, name)}, and no text has fewer than 0 bytes"
+            raise MeasurementError(what, where=where, todo="correct or delete the row")
     if row.source == SCRATCH and row.pretrain_bytes:
         raise MeasurementError(
             f"a run from scratch with {row.pretrain_bytes} bytes of pretraining",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 from bytetransfer.frames import make_frame
-from bytetransfer.measurement import Place
+from bytetransfer.measurement import Measurement, Place, name_places
 from bytetransfer.transfer.curve import Status
 from bytetransfer.transfer.law_table import Laws, csv_text
 from bytetransfer.transfer.methods import Method
@@ -114,7 +114,7 @@ class Refusal:
         pretrain_bytes: bytes of source text.
         finetune_bytes: the size of the cell, nominal where one is stated.
         reason: why there is no estimate.
-        places: where its rows were read, if in a file; no column of the table.
+        places: where its rows were read, if in a file; in the table, at the end of `reason`.
     """
 
     source: str
@@ -126,6 +126,11 @@ class Refusal:
     finetune_bytes: int
     reason: str
     places: tuple[Place, ...] = ()
+
+    @property
+    def placed_reason(self) -> str:
+        """The reason, and which lines it is for."""
+        return f"{self.reason}, for {name_places(self.places)}" if self.places else self.reason
 
 
 _FIELDS = tuple(column.name for column in fields(TransferEstimate))
@@ -145,11 +150,14 @@ class Estimates:
         rows: one per fine-tuned cell with a curve, in canonical order.
         refusals: the other cells.
         laws: the parameters of the curves that were read as power laws.
+        unused: from-scratch rows of a learner or regime that their target's fine-tuned rows do not
+            have, so that nothing was read on their curve; empty for a target without such rows.
     """
 
     rows: tuple[TransferEstimate, ...]
     refusals: tuple[Refusal, ...] = ()
     laws: Laws = field(default_factory=Laws)
+    unused: tuple[Measurement, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -166,6 +174,7 @@ class Estimates:
         stated = {"status": "refused", "interval": "none", "runs": []}
         refused = [
             {name: getattr(row, name, stated.get(name)) for name in COLUMNS}
+            | {"reason": row.placed_reason}
             for row in self.refusals
         ]
         return given + refused
