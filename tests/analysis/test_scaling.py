@@ -174,16 +174,29 @@ def noisy(rows, noise, seed=0):
     ]
 
 
-@pytest.mark.parametrize("zero_shot", [False, True])
-def test_an_offset_too_small_to_be_told_is_a_bound_with_its_reason(zero_shot):
+def test_an_offset_too_small_to_be_told_is_a_bound_with_its_reason():
     sizes = (*SIZES, 10**8, 10**9)
-    rows = offset_law(20.0, (0, *sizes)) if zero_shot else noisy(offset_law(0, sizes), 1e-3)
-    law = finetune_law(rows)
-    assert "a hundredth of the smallest size (10 kB)" in law.offset_bound
+    law = finetune_law(noisy(offset_law(0, sizes), 1e-3))
+    assert "the best fit is no more than a hundredth of the smallest size (10 kB)" in (
+        law.offset_bound
+    )
+    assert "is not ruled out" in law.offset_bound
     assert law.offset_bytes.value <= 100 * (1 + 1e-6)
     assert 20 < law.offset_bytes.high < 10_000
     known = finetune_law(offset_law(20_000, (0, *sizes)))
     assert known.offset_bound == ""
+
+
+def test_zero_shot_tells_an_offset_far_below_the_smallest_size():
+    law = finetune_law(offset_law(20.0, (0, *SIZES, 10**8, 10**9)))
+    assert law.offset_bound == ""
+    assert law.offset_bytes.value == pytest.approx(20, rel=1e-2)
+    assert law.exponent.value == pytest.approx(0.2, rel=1e-3)
+
+
+def test_a_loss_that_falls_from_zero_shot_only_names_no_offset():
+    rows = [cell(size, 1e5, loss=9.0 if size == 0 else 2.0 - size / 1e9) for size in (0, *SIZES)]
+    assert "from zero-shot the loss hardly falls" in finetune_law(rows).reason
 
 
 def test_losses_that_any_offset_fits_name_none():

@@ -113,6 +113,15 @@ def test_too_few_languages_are_told_the_smallest_p_and_get_no_interval():
     assert table(one, "similarity").rows[0][4].text == "none: too few arrangements"
 
 
+def test_what_so_few_languages_can_show_goes_by_the_easiest_measure():
+    rows, measures = world(-0.5, sources="abcde", targets="abcde")
+    some = {pair: value for pair, value in measures["geographic"].items() if "e" not in pair}
+    one = section(rows, {"syntactic": measures["syntactic"], "geographic": some})
+    assert len(table(one, "similarity").rows) == 2
+    assert "smallest p that could be found is 0.0083, 0.017 after correction" in texts(one)
+    assert "can never show" not in texts(one)
+
+
 def test_what_has_no_answer_is_listed_with_its_reason():
     rows, measures = world(-0.5)
     results = {

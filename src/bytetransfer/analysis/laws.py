@@ -128,7 +128,7 @@ def finetune_law(
     degrees = len(sizes) - 3
     quantile = float(stats.t.ppf((1 + level) / 2, degrees))
     offset = _offset_amount(sizes, losses, fit, 1 + quantile**2 / degrees)
-    bound = _offset_bound(sizes, fit.offset)
+    bound = _offset_bound(sizes, offset)
     if bound and offset.high is None:
         return Unanswered(
             "any D_0 from nothing to ten times the largest size fits these losses: their scatter "
@@ -162,22 +162,24 @@ def _offset_amount(sizes: Floats, losses: Floats, fit: _OffsetFit, ratio: float)
     """D_0 and all of them whose sum of squares is at most so many times the least."""
     grid = _offsets(sizes)
     limit = fit.squares * ratio
-    inside = [float(tried) for tried in grid if _line(sizes + tried, losses)[2] <= limit]
+    inside = [float(tried) for tried in grid[_squares(sizes, grid, losses) <= limit]]
     high = None if grid[-1] in inside else max([fit.offset, *inside])
     if high is not None:
         # A number between two of the grid is no limit; the next that is refused is one.
         high = float(grid[min(int(np.searchsorted(grid, high, side="right")), len(grid) - 1)])
-    return Amount(fit.offset, min([fit.offset, *inside]), high)
+    low = 0.0 if grid[0] in inside else min([fit.offset, *inside])
+    return Amount(fit.offset, low, high)
 
 
-def _offset_bound(sizes: Floats, offset: float) -> str:
-    """Why a D_0 is no number: it lies where the sizes cannot tell it from none."""
-    least = float(sizes[sizes > 0].min()) / 100
-    if offset > least * (1 + _TIE):
+def _offset_bound(sizes: Floats, offset: Amount) -> str:
+    """Why a D_0 is no number: it lies where the sizes cannot tell it from none; zero-shot can."""
+    least = float(sizes.min())
+    if least == 0 or offset.value > least / 100 * (1 + _TIE):
         return ""
     return (
-        f"it is no more than a hundredth of the smallest size ({format_bytes(100 * least)}), and "
-        "these sizes do not tell it from none"
+        f"the best fit is no more than a hundredth of the smallest size ({format_bytes(least)}), "
+        "which these sizes do not tell from none"
+        + ("" if offset.high is None else f"; up to {format_bytes(offset.high)} is not ruled out")
     )
 
 
@@ -326,27 +328,45 @@ def _law_error(
 
 
 def _offsets(sizes: Floats) -> Floats:
-    """Offsets to look at: none, where no size is 0, and from far below to far above the sizes."""
+    """Offsets to look at: none, where no size is 0, and from far below to far above the sizes.
+
+    At zero-shot an offset is all there is, and the least can be told from none.
+    """
     positive = sizes[sizes > 0]
-    tried = np.geomspace(positive.min() / 100, positive.max() * 10, _OFFSETS)
-    return tried if len(positive) < len(sizes) else np.append(0.0, tried)
+    zero_shot = len(positive) < len(sizes)
+    least = positive.min() / (1e6 if zero_shot else 100)
+    tried = np.geomspace(least, positive.max() * 10, _OFFSETS)
+    return tried if zero_shot else np.append(0.0, tried)
 
 
 def _line(places: Floats, losses: Floats) -> tuple[float, float, float]:
     """Intercept, minus slope, and sum of squares of log loss over log bytes."""
     logs = np.log(places)
-    slope, intercept = np.polyfit(logs, losses, 1)
+    middle, height = logs.mean(), losses.mean()
+    slope = (logs - middle) @ (losses - height) / np.square(logs - middle).sum()
+    intercept = height - slope * middle
     rest = losses - intercept - slope * logs
     return float(intercept), -float(slope), float(rest @ rest)
+
+
+def _squares(sizes: Floats, offsets: Floats, losses: Floats) -> Floats:
+    """Sums of squares that `_line` leaves, of all offsets at once."""
+    logs = np.log(sizes + offsets[:, None])
+    logs -= logs.mean(axis=1, keepdims=True)
+    rest = losses - losses.mean()
+    slopes = (logs @ rest) / (logs**2).sum(axis=1)
+    return np.asarray(np.square(rest - slopes[:, None] * logs).sum(axis=1))
 
 
 def _fit_offset(sizes: Floats, losses: Floats) -> _OffsetFit | Unanswered:
     """Offset, intercept, exponent and sum of squares: a line for every offset, the best of them."""
     grid = _offsets(sizes)
-    squares = np.array([_line(sizes + offset, losses)[2] for offset in grid])
+    squares = _squares(sizes, grid, losses)
     best = int(squares.argmin())
     if best == len(grid) - 1:
         return Unanswered("the loss does not bend over these sizes, so they name no offset")
+    if best == 0 and grid[0] > 0:
+        return Unanswered("but from zero-shot the loss hardly falls, so it names no offset")
     offset = float(grid[best])
     if best > 0 and grid[best - 1] > 0:
         found = optimize.minimize_scalar(

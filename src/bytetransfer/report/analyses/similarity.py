@@ -166,8 +166,9 @@ def _smallest(findings: Sequence[Finding]) -> str:
     how = "; ".join(
         f"{words[moved]}, {'all arrangements' if exact else 'at random'}" for moved, exact in kinds
     )
-    smallest = max(one.association.smallest_p for one in findings)
-    tested = max(Counter(one.found.group for one in findings).values())
+    counts = Counter(one.found.group for one in findings)
+    easiest = min(findings, key=lambda one: one.association.smallest_p * counts[one.found.group])
+    smallest, tested = easiest.association.smallest_p, counts[easiest.found.group]
     best = min(1.0, smallest * tested)
     said = f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)}"
     if tested > 1:
