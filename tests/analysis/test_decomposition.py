@@ -183,6 +183,34 @@ def test_three_sources_share_their_noise_unless_a_pair_is_louder():
     assert half_width(by_hand(rows), "a", "b") == pytest.approx(stats.t.ppf(0.975, 4) * own)
 
 
+def test_a_far_noisier_source_says_nothing_of_the_others():
+    rows = {"a": [0.3, 0.1, 0.5], "b": [0.1, 0.2, 0.1], "c": [9.0, -8.0, 2.0]}
+    difference = np.subtract(rows["a"], rows["b"])
+    alone = stats.t.ppf(0.975, 2) * difference.std(ddof=1) / math.sqrt(3)
+    assert half_width(by_hand(rows), "a", "b") == pytest.approx(alone)
+    # The noisy one's own contrast keeps its noise.
+    assert half_width(by_hand(rows), "a", "c") > 10 * alone
+
+
+def test_one_model_under_two_names_differs_by_nothing_in_every_scale():
+    worth = WORTH | {"random_bytes": math.log(GIVEN)}
+    rows = study(worth, noise=0.01, documents=0.01)
+    scratch = {row.seed: row for row in rows if (row.source, row.size) == (SCRATCH, GIVEN)}
+    same = [
+        replace(row, bits_per_byte=scratch[row.seed].bits_per_byte)
+        if row.source == "random_bytes"
+        else row
+        for row in rows
+    ]
+    blocks = dict(rows.blocks)
+    for row in same:
+        if row.source == "random_bytes":
+            blocks[row.run] = blocks[scratch[row.seed].run]
+    step = stack_of(Measurements(same, blocks)).steps[0].contrast
+    for amount in (step.loss_gain, step.effective_gain, step.transfer_gain_bytes):
+        assert amount == Amount(0.0, 0.0, 0.0)
+
+
 def test_what_intervals_cover_is_said():
     assert stack_of(study(WORTH, noise=0.01)).whole.covers == "seeds only (no document blocks)"
     both = stack_of(study(WORTH, noise=0.01, documents=0.01)).whole

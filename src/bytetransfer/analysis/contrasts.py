@@ -4,9 +4,10 @@ A contrast is a weighted sum of readings, one a source. Its variance has two par
 has (`transfer/interval.py`): between seeds and over test documents. With few seeds the first is
 that of the two-way table of sources and seeds (Scheffé, *The Analysis of Variance*, 1959, section
 4.2) or of the contrast's own seeds, whichever is larger: the one supposes that all sources are
-equally noisy, the other has seeds − 1 degrees of freedom and is exact but wide. Degrees of freedom
-are combined after Satterthwaite. `benchmarks/contrasts.py` measures how often such intervals hold
-the truth.
+equally noisy, the other has seeds − 1 degrees of freedom and is exact but wide. Where the
+table's is larger than an F test at 99 % allows, other sources are noisier than these, and the
+contrast's own seeds alone count. Degrees of freedom are combined after Satterthwaite.
+`benchmarks/contrasts.py` measures how often such intervals hold the truth.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from scipy import stats
 from bytetransfer.analysis.cells import Unanswered, holm_known
 from bytetransfer.analysis.source_table import Reading, SourceTable
 from bytetransfer.transfer.curve import Floats
+
+_FOREIGN_NOISE = 0.99
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Sources, and what they are held against."""
@@ -130,6 +133,8 @@ def _effective(
             readings[name] = reading
         elif name in weights:
             return reading
+    if _is_nothing(table.losses, weights):
+        return Amount(0.0, 0.0, 0.0)
     if not in_bytes:
         noise = _noise(readings, weights, table.blocks)
         return _amount(_sum(readings, weights), noise, level, _allowance(readings, weights))
@@ -217,6 +222,9 @@ def _seed_parts(
         (shared * math.fsum(inside) ** 2 / seeds, seeds - 1.0),
     ]
     total = sum(part for part, _ in pooled)
+    if total > paired * float(stats.f.ppf(_FOREIGN_NOISE, degrees, seeds - 1.0)):
+        # Other sources are far noisier than these: what they say is not of these.
+        return [(paired, seeds - 1.0)]
     if paired > total > 0:
         return [(part * paired / total, degrees) for part, degrees in pooled]
     return pooled if total > 0 else [(paired, seeds - 1.0)]
