@@ -22,6 +22,8 @@ _NAMES = (
     "scaling",
 )
 
+_MOST_DIGITS = 40  # of a number of parameters
+
 
 @click.command()
 @click.argument("what", metavar="STUDY.toml|TABLE|published")
@@ -45,7 +47,7 @@ _NAMES = (
 )
 @click.option(
     "--noise",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, 10, min_open=True),  # e^10 is more than any interval can mean
     help="Of a table: standard error of log D_E to assume where there is no interval.",
 )
 @click.option(
@@ -119,7 +121,8 @@ def _parameters(given: tuple[str, ...]) -> dict[str, int]:
     found = {}
     for pair in given:
         learner, _, count = pair.rpartition("=")
-        if not learner or not (count.isascii() and count.isdecimal()) or int(count) < 1:
+        digits = count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS
+        if not (learner and digits) or int(count) < 1:
             raise click.UsageError(
                 f"--parameters {pair}: write LEARNER=COUNT, for example small=12000000"
             )

@@ -50,6 +50,8 @@ from bytetransfer.units import format_bytes
 T = TypeVar("T")
 
 DETECTORS = ("lid176", "langid")
+_NO_TEXTS = "a table of losses has no texts"
+_CLOSE = "--close TARGET=SOURCE"
 
 
 def answered(sections: Iterable[Section]) -> list[Section]:
@@ -137,8 +139,12 @@ def _content(evidence: Evidence) -> Section:
     found = premiums(evidence)
     if len(found) < 2:
         reason = (
-            f"no corpus is aligned with one called {evidence.reference!r} "
-            "(analysis.reference in the study file)"
+            _NO_TEXTS
+            if not evidence.corpora
+            else (
+                f"no corpus is aligned with one called {evidence.reference!r} "
+                "(analysis.reference in the study file)"
+            )
         )
         return _unanswered("content", "What is it worth in bytes of equal content?", reason)
     return content_section(evidence.estimates, found, evidence.names)
@@ -197,6 +203,8 @@ def _contamination(evidence: Evidence) -> Section:
     spoken = {name for name, code in evidence.languages.items() if language_code(code)}
     if not spoken & evidence.corpora.keys():
         reason = "no text of a known language is at hand; state `language` of each corpus"
+        if not evidence.corpora:
+            reason = _NO_TEXTS
         return _unanswered("contamination", "Are the corpora what they are called?", reason)
     readings: list[Reading | Unanswered] = []
     read: set[str] = set()
@@ -252,7 +260,7 @@ def _decomposition(evidence: Evidence) -> Section:
     if not results and not pairs:
         reason = (
             "no source is a control or a transform of another, and no close source is named "
-            "(analysis.close in the study file)"
+            f"({'analysis.close in the study file' if evidence.corpora else _CLOSE})"
         )
         return _unanswered("decomposition", "What is it that transfers?", reason)
     return decomposition_section(results, pairs, evidence.names)

@@ -58,14 +58,15 @@ def explain_table(
         parameters: N by learner; presets of our own transformer are known.
 
     Raises:
-        MeasurementError: for a CSV of distances that cannot be read, or N of a learner that the
-            table does not have.
+        MeasurementError: for a CSV of distances that cannot be read, N of a learner that the table
+            does not have, or a close source or target that it does not have.
     """
     estimates = estimate_transfer(measurements, method=method)
     learners = dict.fromkeys(row.learner for row in measurements)
     if unknown := sorted((parameters or {}).keys() - learners.keys()):
         have = ", ".join(filter(None, learners)) or "none: add a column `learner`"
         raise MeasurementError(f"no learner is called {unknown[0]!r}", todo=f"there are {have}")
+    _check_close(close, measurements)
     found = {name for row in estimates for name in (row.source, row.target)}
     evidence = Evidence(
         measurements=measurements,
@@ -80,6 +81,27 @@ def explain_table(
         noise=noise,
     )
     return explain(evidence, analyses)
+
+
+def _check_close(close: Mapping[str, str], measurements: Measurements) -> None:
+    have = {
+        "target": sorted({row.target for row in measurements}),
+        "source": sorted({row.source for row in measurements} - {SCRATCH}),
+    }
+    for pair in close.items():
+        for name, (kind, known) in zip(pair, have.items(), strict=True):
+            if name not in known:
+                raise MeasurementError(
+                    f"no {kind} is called {name!r}",
+                    where="--close",
+                    todo=f"write TARGET=SOURCE; the {kind}s are {', '.join(known) or 'none'}",
+                )
+        if pair[0] == pair[1]:
+            raise MeasurementError(
+                f"{pair[0]!r} is not a close source of itself",
+                where="--close",
+                todo="name another source",
+            )
 
 
 def estimate_file(path: Path, **options: Any) -> Estimates:

@@ -300,3 +300,9 @@ def _check_analysis(study: Study, *, where: str) -> None:
                     where=f"{where}, analysis.close",
                     todo=f"write TARGET = SOURCE; the {kind}s are {', '.join(known)}",
                 )
+        if target == source:
+            raise StudyError(
+                f"{target!r} is not a close source of itself",
+                where=f"{where}, analysis.close",
+                todo="name another source",
+            )

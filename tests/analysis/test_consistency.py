@@ -123,7 +123,6 @@ def test_log_effective_bytes_are_alike_by_construction_where_transfer_is_small(m
     [
         ([], "two sources"),
         ([("en", "fi"), ("en", "ja")], "two sources"),
-        ([("en", "fi"), ("ru", "fi")], "two targets"),
         ([("en", "en"), ("ru", "ru"), ("en", "fi")], "two sources"),
     ],
 )
@@ -131,6 +130,13 @@ def test_too_little_is_answered_with_a_reason(make_row, pairs, reason):
     found = consistency([make_row(*pair, 2e6) for pair in pairs])
     assert isinstance(found, Unanswered)
     assert reason in found.reason
+
+
+def test_one_target_has_a_spread_and_tests_and_no_division_of_variance(make_row):
+    found = consistency([make_row(name, "fi", 2e6 + 1e5 * k, 0.03) for k, name in enumerate("abc")])
+    assert isinstance(found.variances, Unanswered)
+    assert found.spreads[0].ratio == pytest.approx(1.2)
+    assert isinstance(found.targets[0].answer, Equivalence)
 
 
 def test_all_bounds_are_no_crash(make_row):

@@ -265,7 +265,8 @@ def test_bounds_count_where_they_tell_the_sign():
     silent = cell(SIZES[3], 5e6, status="above_range", error=0.1)
     found = crossover([cell(0, 4e3), *rows[:3], silent])
     assert (found.cells, found.left_out) == (3, 2)
-    assert "known at 0 sizes" in crossover([silent]).reason
+    assert crossover([silent]).reason.startswith("the sign of D_T is known at 0 sizes")
+    assert crossover([cell(0, 4e3)]).reason.startswith("zero-shot has no place on a scale of D_F")
 
 
 def test_without_intervals_there_is_a_declared_noise_or_none():

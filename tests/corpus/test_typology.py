@@ -118,7 +118,7 @@ def test_importing_it_loads_neither_the_database_nor_pandas():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-NUMBERS = st.floats(0, 10).map(lambda value: float(repr(value)))
+NUMBERS = (st.just(0.0) | st.floats(1e-100, 10)).map(lambda value: float(repr(value)))
 NAMES = st.sampled_from(["es", "pt", "fi", "ru"])
 
 
@@ -156,6 +156,8 @@ def test_a_matrix_may_be_rectangular_triangular_and_not_symmetric():
         ("a,b,d\nes,pt,.1\nes,fi,far\n", "my.csv, line 3, column 'd': 'far' is not a distance"),
         ("a,b,d\nes,pt,-1\n", "my.csv, line 2, column 'd': '-1' is not a distance"),
         ("a,b,d\nes,pt,inf\n", "my.csv, line 2, column 'd': 'inf' is not a distance"),
+        ("a,b,d\nes,pt,2e-200\n", "column 'd': '2e-200' is too large or too small to compute with"),
+        ("a,b,d\nes,pt,1e308\n", "column 'd': '1e308' is too large or too small to compute with"),
         (",es,pt\nes,0,x\n", "my.csv, line 2, column 'distance': 'x' is not a distance"),
         ("a,b,d\nes,pt\n", "my.csv, line 2: 2 cells, where the first line has 3"),
         ("a,b,d\nes,,1\n", "my.csv, line 2: a pair needs two names"),

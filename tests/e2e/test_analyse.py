@@ -52,6 +52,12 @@ def test_options_of_a_table_are_refused_for_a_study(finished_place: Any) -> None
         (("analyse", "published", "--parameters", "small"), "write LEARNER=COUNT"),
         (("analyse", "published", "--parameters", "small=1e6"), "write LEARNER=COUNT"),
         (("analyse", "published", "--parameters", "small=9"), "no learner is called 'small'"),
+        (("analyse", "published", "--parameters", f"small={'9' * 9999}"), "write LEARNER=COUNT"),
+        (("analyse", "published", "--noise", "400"), "0<x<=10"),
+        (("analyse", "published", "--close", "xx=en"), "no target is called 'xx'"),
+        (("analyse", "published", "--close", "es=xx"), "no source is called 'xx'; write"),
+        (("analyse", "published", "--close", "es=scratch"), "no source is called 'scratch'"),
+        (("analyse", "published", "--close", "en=en"), "not a close source of itself"),
         (("analyse", "published", "similarity", "--distances", "d.csv"), "d.csv"),
     ],
 )
@@ -109,6 +115,29 @@ def test_a_table_with_several_presets_has_a_law_of_their_size(
     assert law["power of N"]["value"] == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_number_of_parameters_may_be_larger_than_any_machine_integer(place: Any) -> None:
+    place.write("presets.csv", losses_of_presets({"nano": "A", "micro": "B", "medium": "C"}))
+    counts = [f"--parameters={name}={'9' * (28 + k)}" for k, name in enumerate("ABC")]
+    found = place.call("analyse", "presets.csv", "scaling", *counts)
+    assert found.exit_code == 0, found.output
+
+
+def test_tables_are_not_told_of_a_study_file_and_things_are_said_once(place: Any) -> None:
+    told = place.call("analyse", "published").output
+    assert "study file" not in told
+    assert "a table of losses has no texts" in told
+    assert told.count("the estimates have none") == 1
+    assert "In 0 of them" not in told
+    assert "no smallest p that could be found" in " ".join(told.split())
+    place.write("presets.csv", losses_of_presets({name: name for name in PRESETS}))
+    alone = place.call("analyse", "presets.csv", "decomposition").output
+    assert "--close TARGET=SOURCE" in alone
+    noisy = place.call("analyse", "published", "--noise", "0.1", "--factor", "1.0000001").output
+    assert "a factor 1.0000001 of each other" in " ".join(noisy.split())
+    assert "intervals of crossovers only" in " ".join(noisy.split())
+    assert "p has no smallest value" in " ".join(noisy.split())
+
+
 def test_without_their_sizes_presets_of_a_table_have_no_such_law(place: Any) -> None:
     place.write("presets.csv", losses_of_presets({"nano": "A", "micro": "B", "medium": "C"}))
     (section,) = json.loads(place.call("analyse", "presets.csv", "scaling", "--json").stdout)
@@ -127,5 +156,9 @@ def test_a_study_names_its_close_sources_and_factor(place: Any) -> None:
     refused = place.call("plan", "study.toml")
     assert refused.exit_code == 2
     assert "'xx' is no target of the study" in refused.stderr
-    place.change('xx = "en"', 'fi = "en"')
+    place.change('xx = "en"', 'fi = "fi"')
+    refused = place.call("plan", "study.toml")
+    assert refused.exit_code == 2
+    assert "analysis.close" in refused.stderr
+    place.change('fi = "fi"', 'fi = "en"')
     assert place.call("plan", "study.toml").exit_code == 0

@@ -130,6 +130,9 @@ def test_what_has_no_answer_says_so():
     section = decomposition_section(stacks(Measurements(rows), ladder), (), NAMES)
     assert section.figures == section.tables == ()
     assert "Not answered at 5 sizes for Spanish, transformer/nano: of " in words(section)
+    one = Measurements(row for row in rows if row.size == SIZES[0])
+    section = decomposition_section(stacks(one, ladder), (), NAMES)
+    assert "Not answered at 10 kB for Spanish, transformer/nano: of " in words(section)
     assert decomposition_section((), (), NAMES).text == ()
 
 

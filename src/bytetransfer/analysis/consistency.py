@@ -165,11 +165,10 @@ def consistency(
     groups = by_group(rows)
     if len(groups) > 1:
         raise ValueError("estimates of several groups are not compared")
-    for name in ("source", "target"):
-        if len({getattr(row, name) for row in rows}) < 2:
-            return Unanswered(
-                f"consistency needs at least two {name}s; a target as its own source is not counted"
-            )
+    if len({row.source for row in rows}) < 2:
+        return Unanswered(
+            "consistency needs at least two sources; a target as its own source is not counted"
+        )
     inside = tuple(row for row in rows if row.status == "inside")
     variances = crossed_variances(_table(rows), level=level, draws=draws, seed=seed)
     fractions = [row.transfer_fraction for row in inside]

@@ -264,7 +264,7 @@ def _law(
 def _design(rows: Sequence[TransferEstimate], parameters: Mapping[str, int] | None) -> Floats:
     columns = [np.ones(len(rows)), np.log([row.finetune_bytes for row in rows])]
     if parameters is not None:
-        columns.append(np.log([parameters[row.learner] for row in rows]))
+        columns.append(np.array([math.log(parameters[row.learner]) for row in rows]))
     return np.stack(columns, axis=1)
 
 

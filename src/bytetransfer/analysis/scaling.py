@@ -204,7 +204,9 @@ def crossover(
     told = sorted((row for row in rows if _tells_sign(row)), key=lambda row: row.finetune_bytes)
     left_out = len(rows) - len(told)
     if len(told) < 2:
-        return Unanswered(f"the sign of D_T is known at {len(told)} sizes; two are needed")
+        zero_shot = any(row.finetune_bytes == 0 for row in rows)
+        without = "zero-shot has no place on a scale of D_F; above it " * zero_shot
+        return Unanswered(f"{without}the sign of D_T is known at {len(told)} sizes; two are needed")
     places = np.log([row.finetune_bytes for row in told])
     gains = np.array([_gain(row) for row in told])
     limits = _limits(told, level, noise)

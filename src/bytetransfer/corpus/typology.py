@@ -40,6 +40,7 @@ KINDS = tuple(_KINDS)
 """What languages are compared by; `featural` is syntax, phonology and inventory together."""
 
 _UNKNOWN = -1  # how the database writes that nothing is known
+_LEAST = 1e-100  # squares of distances must be numbers
 _NO_VALUE = {"", "na", "nan"}
 
 
@@ -260,6 +261,12 @@ def _number(text: str, where: str) -> float | None:
             f"{text!r} is not a distance",
             where=where,
             todo="write a number from 0 up, or nothing where there is none",
+        )
+    if value and not _LEAST <= value <= 1 / _LEAST:
+        raise MeasurementError(
+            f"{text!r} is too large or too small to compute with",
+            where=where,
+            todo=f"give distances in another unit: 0, or {_LEAST:g} to {1 / _LEAST:g}",
         )
     return value
 

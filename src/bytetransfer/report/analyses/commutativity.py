@@ -83,14 +83,17 @@ def _answer(answered: Sequence[Commutativity]) -> str:
         if any(one.pairs for one in answered):
             return (
                 f"{words}: estimates without an interval (one seed, no test documents) can be "
-                "compared only under a declared noise of log D_E, and none was declared."
+                "compared only under a declared noise of log D_E, and none was declared. No test "
+                "is made, so there is no smallest p that could be found."
             )
         return f"{words}: in every pair at least one direction is only a bound."
     differ = sum(p <= SIGNIFICANT for p in known)
     return (
         f"{noise_words(answered[0].declared_noise)}The two directions differ by more than noise in "
         f"{differ} of {len(known)} cases (a pair of languages at one size). That they are equal "
-        "in the others is not shown by this: the intervals say how large a difference may be."
+        "in the others is not shown by this: the intervals say how large a difference may be. "
+        "The tests go by standard errors and not by rearrangements, so that p has no smallest "
+        "value however few the languages."
     )
 
 

@@ -89,9 +89,10 @@ def _answer(answered: Sequence[Consistency]) -> str:
     alike = [one for one, answer in answers if _is_alike(answer)]
     whole = sum(not one.left_out for one in alike)
     different = sum(_is_different(answer) for _, answer in answers)
+    factor = f"{answered[0].factor:.15g}"
     return (
         f"{noise_words(answered[0].declared_noise)}All sources of a target are shown to be within "
-        f"a factor {answered[0].factor:g} of each other in D_T in {whole} of {len(targets)} cases "
+        f"a factor {factor} of each other in D_T in {whole} of {len(targets)} cases "
         "(a target at one size), and those that can be compared in "
         f"{len(alike) - whole} more. They are shown to differ in {different}."
     )
@@ -194,8 +195,9 @@ def _arithmetic_words(found: Consistency) -> tuple[str, ...]:
         return ()
     if fraction <= 0:
         return ("In the median, D_T is not above 0.",)
+    times = f"{found.factor:.15g}"
     return (
-        f"In the median, D_T is {percent_text(fraction)} % of D_E, so that {found.factor:g} times "
+        f"In the median, D_T is {percent_text(fraction)} % of D_E, so that {times} times "
         f"the D_T would be {factor_text(effect)} times the D_E.",
     )
 

@@ -186,5 +186,5 @@ def _verdict(found: Equivalence, factor: float) -> str:
     alike = found.corrected_equivalent <= SIGNIFICANT
     different = found.corrected_different <= SIGNIFICANT
     if alike:
-        return f"within a factor {factor:g}" + (", though different" if different else "")
+        return f"within a factor {factor:.15g}" + (", though different" if different else "")
     return "different" if different else "undecided"

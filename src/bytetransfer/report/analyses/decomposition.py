@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -75,7 +74,7 @@ def _panel(one: Stack | ControlledPair) -> tuple[str, str, str, int, str]:
     return (one.target, group.learner, group.regime, group.pretrain_bytes, base)
 
 
-def _where(one: Stack | ControlledPair, names: Names) -> str:
+def _where(one: Stack | ControlledPair | Undecided, names: Names) -> str:
     learner = names.learner(one.group.learner, one.group.regime)
     return f"{names.language(one.target)}, {learner}"
 
@@ -135,7 +134,7 @@ def _why(pair: ControlledPair) -> str:
     return pair.agnostic.reason if isinstance(pair.agnostic, Unanswered) else ""
 
 
-def _size(one: Stack | ControlledPair) -> str:
+def _size(one: Stack | ControlledPair | Undecided) -> str:
     return format_bytes(one.group.finetune_bytes)
 
 
@@ -173,12 +172,14 @@ def _reading_words(stacks: Sequence[Stack], pairs: Sequence[ControlledPair]) -> 
 
 
 def _open_words(found: Sequence[Undecided], names: Names) -> list[str]:
-    count = Counter(
-        f"{names.language(one.target)}, {names.learner(one.group.learner, one.group.regime)}: "
-        f"{shorten(one.reason, 200)}"
-        for one in found
-    )
-    return [f"Not answered at {number} sizes for {what}." for what, number in count.items()]
+    sizes: dict[str, list[str]] = {}
+    for one in found:
+        what = f"{_where(one, names)}: {shorten(one.reason, 200)}"
+        sizes.setdefault(what, []).append(_size(one))
+    return [
+        f"Not answered at {some[0] if len(some) == 1 else f'{len(some)} sizes'} for {what}."
+        for what, some in sizes.items()
+    ]
 
 
 def _stack_table(stacks: Sequence[Stack], names: Names) -> Table:

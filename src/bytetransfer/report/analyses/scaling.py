@@ -82,10 +82,13 @@ def _answer(found: Sequence[Scaling]) -> str:
     covers = dict.fromkeys(crossover.covers for crossover in known)
     vague = sum(_is_anywhere(crossover) for crossover in known)
     if not told:
-        return "Where pretraining stops paying cannot be said: the sign of D_T is not known."
+        return (
+            "Where pretraining stops paying cannot be said: zero-shot has no place on a scale of "
+            "D_F, and above it the sign of D_T is known at fewer than two sizes."
+        )
     count = Counter(told)
     chance = ""
-    if any(crossover.covers != WITHOUT_INTERVALS for crossover in known):
+    if vague:
         chance = (
             f"In {vague} of them this rests on signs that may be chance: the intervals of D_T "
             "allow any size. "
@@ -112,6 +115,8 @@ def _crossover_words(one: Scaling, names: Names) -> str:
     said = f"{where} {course} at {format_bytes(found.size_bytes)} of the target"
     if around:
         return f"{said} ({around})."
+    if found.covers == WITHOUT_INTERVALS:  # which is said once for all
+        return f"{said}."
     return f"{said} ({found.covers})."
 
 
@@ -138,6 +143,12 @@ def _law_words(found: Sequence[Scaling]) -> list[str]:
         f"D_E grows as a power of D_F. In {below} of {len(laws)} the power is below 1 beyond its "
         f"interval (what pretraining is worth beside one's own data shrinks), in {above} above 1."
     ]
+    crossovers = [one.crossover for one in found if isinstance(one.crossover, Crossover)]
+    if any(crossover.covers.startswith("a declared") for crossover in crossovers):
+        words.append(
+            "The declared noise makes intervals of crossovers only; those of the laws come from "
+            "how their cells scatter."
+        )
     if doubtful:
         words.append(
             f"In {doubtful} of {len(laws)} the cells lie further off such a law than their own "
