@@ -193,4 +193,7 @@ def test_too_few_sizes_are_counted_with_the_reason():
     section = scaling_section(found, (), NAMES)
     check(section)
     assert "Not answered, 4 × law of D_E: a law needs 3 sizes" in words(section)
-    assert "cannot be said" in scaling_section((), (), NAMES).text[0]
+    assert "cannot be said: the sign" in scaling_section((), (), NAMES).text[0]
+    zero_shot = [replace(row, finetune_bytes=0) for one in found for row in one.cells]
+    said = scaling_section(scaling(zero_shot), (), NAMES).text[0]
+    assert "cannot be said: zero-shot has no place" in said

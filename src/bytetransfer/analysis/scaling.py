@@ -206,7 +206,8 @@ def crossover(
     if len(told) < 2:
         zero_shot = any(row.finetune_bytes == 0 for row in rows)
         without = "zero-shot has no place on a scale of D_F; above it " * zero_shot
-        return Unanswered(f"{without}the sign of D_T is known at {len(told)} sizes; two are needed")
+        known = "1 size" if told else "0 sizes"
+        return Unanswered(f"{without}the sign of D_T is known at {known}; two are needed")
     places = np.log([row.finetune_bytes for row in told])
     gains = np.array([_gain(row) for row in told])
     limits = _limits(told, level, noise)

@@ -82,9 +82,11 @@ def _answer(found: Sequence[Scaling]) -> str:
     covers = dict.fromkeys(crossover.covers for crossover in known)
     vague = sum(_is_anywhere(crossover) for crossover in known)
     if not told:
+        zero_shot = any(cell.finetune_bytes == 0 for one in found for cell in one.cells)
         return (
-            "Where pretraining stops paying cannot be said: zero-shot has no place on a scale of "
-            "D_F, and above it the sign of D_T is known at fewer than two sizes."
+            "Where pretraining stops paying cannot be said: "
+            + "zero-shot has no place on a scale of D_F, and above it " * zero_shot
+            + "the sign of D_T is known at fewer than two sizes."
         )
     count = Counter(told)
     chance = ""
