@@ -23,25 +23,13 @@ def transfer_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
     rows = view.rows(learner)
     if not rows:
         return ()
-    x, y = _size_axis(view, learner), _signed_axis(rows)
-    return tuple(
-        Chart(
-            name=f"transfer-{view.targets.index(target)}-{view.learners.index(learner)}",
-            title=f"{view.names.language(target)}, {view.names.learner(*learner)}",
-            description=_transfer_words(view, learner, target),
-            x=x,
-            y=y,
-            series=source_series(
-                view,
-                learner,
-                target,
-                in_colour(view, learner, target),
-                lambda row: _transfer_dot(view, row),
-            ),
-            zero_line=True,
-        )
-        for target in view.targets
-        if view.rows(learner, target=target)
+    return _source_charts(
+        view,
+        learner,
+        kind="transfer",
+        y=_signed_axis(rows),
+        words=_transfer_words,
+        dots=lambda view, _: lambda row: _transfer_dot(view, row),
     )
 
 
@@ -54,7 +42,6 @@ def share_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
     if not rows:
         return ()
     lowest = min(row.transfer_fraction for row in rows)
-    x = _size_axis(view, learner)
     y = Axis(
         title="D_T / D_E, share of the effective data",
         kind="linear",
@@ -62,26 +49,42 @@ def share_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
         high=1.02,
         unit="number",
     )
-    return tuple(
-        Chart(
-            name=f"share-{view.targets.index(target)}-{view.learners.index(learner)}",
-            title=f"{view.names.language(target)}, {view.names.learner(*learner)}: D_T / D_E",
-            description=_share_words(view, learner, target),
-            x=x,
-            y=y,
-            series=source_series(
-                view,
-                learner,
-                target,
-                in_colour(view, learner, target),
-                _share_dots(view, in_colour(view, learner, target)),
-            ),
-            zero_line=True,
-            is_open=len(view.targets) * len(view.learners) <= _OPEN_SHARES,
-        )
-        for target in view.targets
-        if view.rows(learner, target=target)
+    charts = _source_charts(
+        view, learner, kind="share", suffix=": D_T / D_E", y=y, words=_share_words, dots=_share_dots
     )
+    is_open = len(view.targets) * len(view.learners) <= _OPEN_SHARES
+    return tuple(replace(chart, is_open=is_open) for chart in charts)
+
+
+def _source_charts(
+    view: View,
+    learner: LearnerKey,
+    *,
+    kind: str,
+    suffix: str = "",
+    y: Axis,
+    words: Callable[[View, LearnerKey, str], str],
+    dots: Callable[[View, frozenset[SourceKey]], Callable[[TransferEstimate], Dot]],
+) -> tuple[Chart, ...]:
+    """One chart a target against D_F, a line a source, those that are named in colour."""
+    x = _size_axis(view, learner)
+    charts = []
+    for number, target in enumerate(view.targets):
+        if not view.rows(learner, target=target):
+            continue
+        named = in_colour(view, learner, target)
+        charts.append(
+            Chart(
+                name=f"{kind}-{number}-{view.learners.index(learner)}",
+                title=f"{view.names.language(target)}, {view.names.learner(*learner)}{suffix}",
+                description=words(view, learner, target),
+                x=x,
+                y=y,
+                series=source_series(view, learner, target, named, dots(view, named)),
+                zero_line=True,
+            )
+        )
+    return tuple(charts)
 
 
 def _size_axis(view: View, learner: LearnerKey) -> Axis:
