@@ -36,7 +36,7 @@ def our_steps(shape: Shape, batch: int, numerics: dict[str, Any]) -> Work:
     from bytetransfer.learners.transformer.checkpoint import Pace
     from bytetransfer.learners.transformer.loop import train
     from bytetransfer.learners.transformer.model import initial_state
-    from bytetransfer.learners.transformer.numerics import Numerics
+    from bytetransfer.learners.transformer.numerics import Numerics, resolve_numerics
     from bytetransfer.learners.transformer.schedule import Position
     from bytetransfer.learners.transformer.trainer import Trainer
 
@@ -56,8 +56,11 @@ def our_steps(shape: Shape, batch: int, numerics: dict[str, Any]) -> Work:
             )
 
     settings = TransformerSettings(shape=shape, batch=batch)
-    used = Numerics(**numerics, micro_batch=batch)
-    trainer = Trainer(initial_state(shape, 0), settings=settings, numerics=used, micro_batch=batch)
+    micro_batch = resolve_numerics(settings, threads=1, device="cpu").micro_batch
+    used = Numerics(**numerics, micro_batch=micro_batch)
+    trainer = Trainer(
+        initial_state(shape, 0), settings=settings, numerics=used, micro_batch=micro_batch
+    )
     windows = Windows(Documents.from_list([text().tobytes()]), context=shape.context, seed=0)
 
     def steps(count: int) -> Seconds:

@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bytetransfer.learners.transformer import attention as attending  # noqa: E402
 from bytetransfer.learners.transformer import model  # noqa: E402
 from bytetransfer.learners.transformer.settings import Shape  # noqa: E402
 
@@ -55,8 +56,8 @@ def perturbed_state() -> model.State:
     }
 
 
-def tables(dtype: torch.dtype = torch.float32) -> model.Tables:
-    return model.position_tables(SHAPE, dtype, torch.device("cpu"))
+def tables(dtype: torch.dtype = torch.float32) -> attending.Tables:
+    return attending.position_tables(SHAPE, dtype, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("attention", ["matmul", "sdpa"])

@@ -66,3 +66,13 @@ def test_the_attention_kernel_follows_the_context(machine: SimpleNamespace) -> N
 def test_cuda_that_is_not_there_is_refused(machine: SimpleNamespace) -> None:
     with pytest.raises(StudyError, match="no CUDA device"):
         numerics.resolve_numerics(NANO, threads=1, device="cuda")
+
+
+def test_a_cpu_takes_as_much_text_at_a_time_as_its_caches_hold(machine: SimpleNamespace) -> None:
+    for name in ("nano", "small", "medium", "paper"):
+        settings = preset(name)
+        used = numerics.resolve_numerics(settings, threads=1).micro_batch
+        text = used * settings.shape.context
+        assert settings.batch % used == 0
+        assert text <= numerics.MICRO_BATCH_CPU
+        assert used == settings.batch or 2 * text > numerics.MICRO_BATCH_CPU

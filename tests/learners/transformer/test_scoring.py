@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from bytetransfer.corpus.documents import Documents  # noqa: E402
-from bytetransfer.learners.transformer import model, scoring  # noqa: E402
+from bytetransfer.learners.transformer import attention, model, scoring  # noqa: E402
 from bytetransfer.learners.transformer.numerics import Numerics  # noqa: E402
 from bytetransfer.learners.transformer.scoring import cut, document_nats  # noqa: E402
 from bytetransfer.learners.transformer.settings import Shape  # noqa: E402
@@ -28,7 +28,7 @@ def window_nats(symbols: list[int], first: int) -> float:
     """Nats of symbols[first + 1:] by one window over all of them."""
     x = torch.tensor([symbols[:-1]])
     y = torch.tensor([symbols[1:]])
-    tables = model.position_tables(SHAPE, torch.float32, torch.device("cpu"))
+    tables = attention.position_tables(SHAPE, torch.float32, torch.device("cpu"))
     return float(model.target_nats(WEIGHTS, x, y, SHAPE, tables, "matmul")[0, first:].sum())
 
 

@@ -334,12 +334,16 @@ def _request(
     start: State | None,
     rate: float,
 ) -> str:
-    """Digest of everything that defines the training of one configuration."""
+    """Digest of everything that defines the training of one configuration.
+
+    Whatever the tensors of a checkpoint are, too: `layout` tells older orders of them apart.
+    """
     texts = [_checksum(d.text[: d.total_bytes]) for d in (task.text, task.validation)]
     ends = [_checksum(d.ends) for d in (task.text, task.validation)]
     weights = [_checksum(tensor.numpy()) for _, tensor in sorted((start or {}).items())]
     return digest(
         {
+            "layout": "q, k, v",
             "settings": settings,
             "numerics": numerics,
             "seed": task.seed,

@@ -8,14 +8,11 @@ state is such a checkpoint as it stands. For speed the model computes with *fuse
     embed                       model.embed_tokens.weight (also the output layer)
     norm                        model.norm.weight
     i.attention_norm            input_layernorm.weight
-    i.qkv                       self_attn.{q,k,v}_proj.weight, rows in the order below
+    i.qkv                       self_attn.{q,k,v}_proj.weight, one over the other
     i.output                    self_attn.o_proj.weight
     i.feed_forward_norm         post_attention_layernorm.weight
     i.gate_up                   mlp.gate_proj.weight over mlp.up_proj.weight
     i.down                      mlp.down_proj.weight
-
-Rows of `qkv`: the first rotary halves of all heads of q, then of k; the second halves of q, then
-of k; then v. So rotary positions are four products of contiguous blocks for all heads at once.
 
 Letters of the shape suffixes: B sequences, T positions, D width, H heads, K width of a head,
 F feed-forward, V vocabulary, N = B·H.
@@ -23,37 +20,20 @@ F feed-forward, V vocabulary, N = B·H.
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bytetransfer.learners.transformer.attention import ROTARY_BASE, Tables, attend
 from bytetransfer.learners.transformer.settings import DOCUMENT, VOCABULARY, Shape
 
 EPSILON = 1e-5
-ROTARY_BASE = 10_000.0
-ROW_BLOCK = 128  # rows of the score matrix at a time: each block computes only its past
 
 State = dict[str, Tensor]
 Weights = dict[str, Tensor]
-
-
-class Tables(NamedTuple):
-    """What depends on positions alone.
-
-    Attributes:
-        cosine: of the rotary angles for the halves of all heads of q and of k, shape (T, D);
-            times K^-1/4, like the sine, so that q·k arrives divided by √K.
-        sine: likewise.
-        mask: 0 on and below the diagonal, -inf above; shape (T, T).
-    """
-
-    cosine: Tensor
-    sine: Tensor
-    mask: Tensor
 
 
 def initial_state(shape: Shape, seed: int) -> State:
@@ -116,7 +96,7 @@ def fuse(state: State, shape: Shape) -> Weights:
         q, k, v = (state[f"{prefix}self_attn.{name}_proj.weight"] for name in "qkv")
         weights |= {
             f"{layer}.attention_norm": state[prefix + "input_layernorm.weight"],
-            f"{layer}.qkv": torch.cat([torch.cat([q, k])[_halves(shape)], v]),
+            f"{layer}.qkv": torch.cat([q, k, v]),
             f"{layer}.output": state[prefix + "self_attn.o_proj.weight"],
             f"{layer}.feed_forward_norm": state[prefix + "post_attention_layernorm.weight"],
             f"{layer}.gate_up": torch.cat(
@@ -130,13 +110,10 @@ def fuse(state: State, shape: Shape) -> Weights:
 def unfuse(weights: Weights, shape: Shape) -> State:
     """The inverse of `fuse`, exact; on the CPU."""
     cpu = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
-    back = torch.argsort(_halves(shape))
     state = {"model.embed_tokens.weight": cpu["embed"]}
     for layer in range(shape.layers):
         prefix = f"model.layers.{layer}."
-        qkv = cpu[f"{layer}.qkv"]
-        qk, v = qkv[: 2 * shape.width], qkv[2 * shape.width :]
-        q, k = qk[back].chunk(2)
+        q, k, v = cpu[f"{layer}.qkv"].chunk(3)
         gate, up = cpu[f"{layer}.gate_up"].chunk(2)
         state |= {
             prefix + "input_layernorm.weight": cpu[f"{layer}.attention_norm"],
@@ -204,55 +181,3 @@ def hidden(weights: Weights, x_BT: Tensor, shape: Shape, tables: Tables, attenti
 def rms_norm(h_BTD: Tensor, gain_D: Tensor) -> Tensor:
     """`h` over its root mean square, times a gain."""
     return F.rms_norm(h_BTD, gain_D.shape, gain_D, EPSILON)
-
-
-def attend(qkv_BTX: Tensor, tables: Tables, shape: Shape, attention: str) -> Tensor:
-    """Causal attention from fused q, k, v (rows as `fuse` orders them), shape (B, T, D)."""
-    B, T, _ = qkv_BTX.shape
-    H, K = shape.heads, shape.width // shape.heads
-    cos_TD, sin_TD = tables.cosine[:T], tables.sine[:T]
-    first_BTD, second_BTD, v_BTD = qkv_BTX.chunk(3, -1)
-    turned = torch.stack(
-        (first_BTD * cos_TD - second_BTD * sin_TD, second_BTD * cos_TD + first_BTD * sin_TD), 2
-    )
-    # axes: sequence, position, half, q or k, head, half of K  ->  q or k, (sequence, head), ...
-    qk = turned.view(B, T, 2, 2, H, K // 2).permute(3, 0, 4, 1, 2, 5).reshape(2, B, H, T, K)
-    v_BHTK = v_BTD.view(B, T, H, K).transpose(1, 2)
-    if attention == "sdpa":
-        a_BHTK = F.scaled_dot_product_attention(qk[0], qk[1], v_BHTK, is_causal=True, scale=1.0)
-    else:
-        q_NTK, k_NTK = qk.view(2, B * H, T, K).unbind(0)
-        v_NTK = v_BHTK.reshape(B * H, T, K)
-        a_BHTK = _attend_by_rows(q_NTK, k_NTK, v_NTK, tables.mask).view(B, H, T, K)
-    return a_BHTK.transpose(1, 2).reshape(B, T, shape.width)
-
-
-def _attend_by_rows(q_NTK: Tensor, k_NTK: Tensor, v_NTK: Tensor, mask_TT: Tensor) -> Tensor:
-    """Causal attention by plain matrix products, a block of rows at a time."""
-    T = q_NTK.shape[1]
-    blocks = []
-    for start in range(0, T, ROW_BLOCK):
-        end = min(start + ROW_BLOCK, T)
-        past_NKT = k_NTK[:, :end].transpose(1, 2)
-        scores = torch.baddbmm(mask_TT[start:end, :end], q_NTK[:, start:end], past_NKT)
-        blocks.append(torch.bmm(torch.softmax(scores, -1), v_NTK[:, :end]))
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
-
-
-@functools.lru_cache(maxsize=8)
-def position_tables(shape: Shape, dtype: torch.dtype, device: torch.device) -> Tables:
-    """The tables of a shape, made once; `dtype` is the type of the matrix products."""
-    K = shape.width // shape.heads
-    frequency = ROTARY_BASE ** -(torch.arange(0, K, 2, dtype=torch.float64) / K)
-    position = torch.arange(shape.context, dtype=torch.float64)
-    angle = torch.outer(position, frequency).repeat(1, 2 * shape.heads)
-    scale = K**-0.25
-    mask = torch.full((shape.context, shape.context), -math.inf).triu(1)
-    tables = (angle.cos() * scale, angle.sin() * scale, mask)
-    return Tables(*(table.to(device, dtype) for table in tables))
-
-
-def _halves(shape: Shape) -> Tensor:
-    """Where each row of `qkv` (q and k part) stands in q over k of a state; shape (2·D,)."""
-    K = shape.width // shape.heads
-    return torch.arange(2 * shape.width).view(2 * shape.heads, 2, K // 2).transpose(0, 1).flatten()

@@ -27,6 +27,10 @@ takes 42 s at the smallest preset and more with more layers, and training procee
 95 GFLOP/s, so it is won back after 11 to 16 TFLOP. What is compiled is kept on disk, but workers
 that begin together each compile for themselves: this is where four of them all gain."""
 
+MICRO_BATCH_CPU = 4096
+"""Bytes of text at a time on a CPU: more falls out of its caches between two layers, less leaves
+products too small. Around this size it makes a few per cent."""
+
 MATMUL_CONTEXT = 512
 """Up to this context, plain matrix products beat the fused attention kernel on a CPU."""
 
@@ -164,11 +168,12 @@ def _multiplies_bf16(torch: ModuleType, device: str) -> bool:
 
 
 def _micro_batch(torch: ModuleType, settings: TransformerSettings, device: str) -> int:
-    """The batch, halved on CUDA until its activations take at most half of the memory."""
-    micro_batch = settings.batch
+    """The batch, halved until its activations fit half of a GPU's memory, or a CPU's caches."""
+    sequence, limit = settings.shape.context, MICRO_BATCH_CPU
     if device == "cuda":
-        memory = int(torch.cuda.get_device_properties(0).total_memory)
-        sequence = activation_bytes(settings.shape) * settings.shape.context
-        while micro_batch > 1 and micro_batch * sequence > memory // 2:
-            micro_batch = -(-micro_batch // 2)
+        sequence *= activation_bytes(settings.shape)
+        limit = int(torch.cuda.get_device_properties(0).total_memory) // 2
+    micro_batch = settings.batch
+    while micro_batch > 1 and micro_batch * sequence > limit:
+        micro_batch = -(-micro_batch // 2)
     return micro_batch

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bytetransfer.corpus.documents import Documents
-from bytetransfer.learners.transformer.model import Weights, position_tables, target_nats
+from bytetransfer.learners.transformer.attention import position_tables
+from bytetransfer.learners.transformer.model import Weights, target_nats
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bytetransfer.errors import RunFailedError
+from bytetransfer.learners.transformer.attention import position_tables
 from bytetransfer.learners.transformer.model import (
     State,
     Weights,
     fuse,
-    position_tables,
     training_nats,
     unfuse,
 )
