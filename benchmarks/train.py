@@ -20,6 +20,7 @@ and backward, without anything between them.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -39,12 +40,19 @@ MEMORY = ("MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 def contend(work: Work) -> None:
-    """For every line of input work so many seconds and answer with what was done."""
+    """For every line of input work so many seconds and answer with what was done.
+
+    Memory is given back while others work: all contestants of a large shape do not fit at once.
+    """
+    release = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+    release(0)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
+        work(0.0)  # takes the memory again
         sys.stdout.write(json.dumps(work(float(line))) + "\n")
         sys.stdout.flush()
+        release(0)
 
 
 class Contestant:
@@ -129,14 +137,16 @@ def contestants_for(shape: str, *, in_turn: bool) -> list[Contestant]:
         return [InTurn(name, shape) for name in (*OURS, *LIMITS, *PEERS)]
     entries = [(name, "2 x 1") for name in (*OURS, *LIMITS)]
     entries += [(name, arrangement) for name in PEERS for arrangement in ARRANGEMENTS]
-    return [Contestant(name, shape, arrangement) for name, arrangement in entries]
+    found = []
+    for name, arrangement in entries:
+        found.append(Contestant(name, shape, arrangement))
+        found[-1].wait()  # one after the other: warming up takes the most memory
+    return found
 
 
 def compare(shape: str, rounds: int, seconds: float, by: str, *, in_turn: bool) -> dict[str, Any]:
     """All contestants on one shape, ratios and shares taken from the rate `by`."""
     contestants = contestants_for(shape, in_turn=in_turn)
-    for contestant in contestants:
-        contestant.wait()
     for _ in range(rounds):
         for contestant in contestants:
             contestant.work(seconds)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._functorch.config
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -192,6 +193,9 @@ def _nats(settings: TransformerSettings, numerics: Numerics, device: torch.devic
 @functools.cache
 def _compiled() -> Callable[..., Tensor]:
     """The training loss through torch.compile, once a process, so that runs share its code."""
+    config, name = torch._functorch.config, "autograd_cache_allow_custom_autograd_functions"
+    if hasattr(config, name):  # or a graph that holds our attention is made anew in every process
+        setattr(config, name, True)
     compiled: Callable[..., Tensor] = torch.compile(training_nats, dynamic=False)
 
     def nats(weights: Weights, x_BT: Tensor, y_BT: Tensor, shape: Shape, *rest: object) -> Tensor:
