@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,3 +70,20 @@ def test_zero_weights_given_are_the_model_from_scratch_exactly(fit, score):
     state = fit(learner, [b"text"], start=start, chosen=dict.fromkeys(names, 0.0)).state
     scratch = fit(learner, [b"text"]).state
     assert (score(learner, state, [b"sext"]) == score(learner, scratch, [b"sext"])).all()
+
+
+def test_losses_are_what_they_were_when_first_written_down(fit, score):
+    def text(modulus: int, count: int) -> list[bytes]:
+        return [b" ".join(b"%d" % (i * j % modulus) for j in range(9)) for i in range(count)]
+
+    learner = Ngram(NgramSettings())
+    start = fit(learner, text(97, 300)).state
+    tuned = fit(learner, text(89, 30), start=start, validation=text(83, 40))
+    assert max(tuned.training.chosen.values()) > 0.1
+    source, both = (score(learner, state, text(79, 200)) for state in (start, tuned.state))
+    assert [source.sum(), source[7]] == pytest.approx(
+        [6648.642237173655, 15.294157961181732], rel=1e-12
+    )
+    assert [both.sum(), both[7]] == pytest.approx(
+        [6777.801239799999, 15.664625376683569], rel=1e-12
+    )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.learners import ngram as ngram_module
+from bytetransfer.learners import ngram_queries
 from bytetransfer.learners.ngram import Ngram, NgramSettings
 from bytetransfer.learners.ngram_counts import SYMBOL_BITS
 from bytetransfer.learners.ngram_queries import queries_of
@@ -75,3 +76,20 @@ def test_every_byte_is_predicted_once(text, order):
     assert sum(o.sum() for o in occurrences) == documents.total_bytes
     assert [len(o) for o in occurrences[1:]] == [len(p) for p in queries.links.prefix[1:]]
     assert [o.sum() for o in occurrences[:-1]] == expected
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 50), (50, 1), (300, 7), (2000, 90), (90, 2000)])
+def test_needles_are_put_in_where_numpy_puts_them(counts, monkeypatch):
+    monkeypatch.setattr(ngram_queries, "_BLOCK_NEEDLES", 16)
+    for seed in range(20):
+        draws = np.random.default_rng(seed).integers(0, 3000, sum(counts)).astype(np.uint64)
+        keys, needles = np.unique(draws[: counts[0]]), np.unique(draws[counts[0] :])
+        expected = np.searchsorted(keys, needles)
+        assert ngram_queries._insertions(keys, needles).tolist() == expected.tolist()
+
+
+def test_windows_are_sorted_by_all_their_bits():
+    windows = np.random.default_rng(0).integers(0, 1 << 63, 500).astype(np.uint64)
+    windows = np.concatenate([windows, windows >> np.uint64(40), windows[:50]])
+    expected = np.argsort(windows, kind="stable")
+    assert ngram_queries._sorting(windows).tolist() == expected.tolist()

@@ -231,7 +231,7 @@ class Ngram:
         return mixture, [own.totals + t for own, t in zip(evidence, their_totals, strict=True)]
 
     def _predict(self, state: NgramState, queries: Queries) -> tuple[list[Floats], list[Floats]]:
-        """The probability of every n-gram from order 0, totals of its context from order 1."""
+        """The probability of every n-gram from order 0, the totals of all contexts from order 1."""
         if state.source is None or state.weights is None:
             evidence = look_up(state.counts, queries)
             return interpolate(queries, evidence), [own.totals for own in evidence]

@@ -28,8 +28,17 @@ def interpolate(queries: Queries, evidence: list[Evidence]) -> list[Floats]:
     """The probability of every n-gram from one text's counts, order by order from 0."""
     probabilities = [np.full(1, UNIFORM)]
     for k, seen in enumerate(evidence, start=1):
-        probabilities.append(seen.own + seen.escape * probabilities[-1][queries.links.suffix[k]])
+        lower = probabilities[-1][queries.links.suffix[k]]
+        probabilities.append(seen.own + seen.escape[queries.links.prefix[k]] * lower)
     return probabilities
+
+
+def _class_of(totals: Floats, edges: Sequence[int]) -> Indices:
+    """How many of the `edges` each total has reached: np.digitize, where they are few."""
+    reached = np.zeros(len(totals), np.int64)
+    for edge in edges:
+        reached += totals >= edge
+    return reached
 
 
 class Mixture:
@@ -57,9 +66,8 @@ class Mixture:
     ) -> None:
         self.queries, self.target, self.source = queries, target, source
         self.shape = (queries.order, len(source_edges) + 1, len(target_edges) + 1)
-        self._classes: list[Indices] = [
-            np.digitize(theirs, source_edges) * self.shape[2]
-            + np.digitize(own.totals, target_edges)
+        self._classes: list[Indices] = [  # of the contexts, order by order from 1
+            _class_of(theirs, source_edges) * self.shape[2] + _class_of(own.totals, target_edges)
             for theirs, own in zip(source_totals, target, strict=True)
         ]
 
@@ -69,12 +77,12 @@ class Mixture:
         Args:
             weights: of the source, by order, source class and target class; shape `shape`.
         """
-        probabilities, bases = [np.full(1, UNIFORM)], []
+        links, probabilities, bases = self.queries.links, [np.full(1, UNIFORM)], []
         for k, own in enumerate(self.target, start=1):
-            weight = weights[k - 1].ravel()[self._classes[k - 1]]
-            lower = probabilities[-1][self.queries.links.suffix[k]]
+            weight = weights[k - 1].ravel()[self._classes[k - 1]][links.prefix[k]]
+            lower = probabilities[-1][links.suffix[k]]
             bases.append((1 - weight) * lower + weight * self.source[k])
-            probabilities.append(own.own + own.escape * bases[-1])
+            probabilities.append(own.own + own.escape[links.prefix[k]] * bases[-1])
         return probabilities, bases
 
     def steps(self, weights: Floats, *, prior_bytes: float) -> Iterator[tuple[Floats, float]]:
@@ -111,9 +119,9 @@ class Mixture:
         classes = self.shape[1] * self.shape[2]
         for k in range(self.queries.order, 0, -1):
             reached = reached + occurrences[k]
-            base = bases[k - 1]
-            fell_back = reached * self.target[k - 1].escape * base / probabilities[k]
-            kind = self._classes[k - 1]
+            base, prefix = bases[k - 1], self.queries.links.prefix[k]
+            fell_back = reached * self.target[k - 1].escape[prefix] * base / probabilities[k]
+            kind = self._classes[k - 1][prefix]
             share = weights[k - 1].ravel()[kind] * self.source[k] / base
             to_source = np.bincount(kind, fell_back * share, minlength=classes)
             in_class = np.bincount(kind, fell_back, minlength=classes) + prior_bytes
