@@ -26,12 +26,14 @@ BEGIN = 257
 MAX_ORDER = 63 // SYMBOL_BITS
 
 _SYMBOL = np.uint64(SYMBOL_BITS)
-_LAST_SYMBOL = np.uint64((1 << SYMBOL_BITS) - 1)
+_LAST_SYMBOL = np.uint16((1 << SYMBOL_BITS) - 1)
 _BLOCK_SYMBOLS = 1 << 16  # windows are packed in blocks that stay in the processor's cache
 
 Keys = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_NONE = np.zeros(0, np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def count_text(
     sorted_windows = pack_windows(text, lengths, order=order)
     sorted_windows.sort()
     first = first_of_each(sorted_windows)
-    multiplicities = np.diff(first, append=len(sorted_windows)).astype(np.uint32)
+    multiplicities = _run_lengths(first, len(sorted_windows))
     windows = sorted_windows[first]
     del sorted_windows, first  # the largest arrays: free before the levels are built
     return counts_of(windows, multiplicities, order=order, discount_prior=discount_prior)
@@ -112,18 +114,19 @@ def counts_of(
 ) -> Counts:
     """Build all levels from the distinct windows, which must be increasing."""
     levels: list[Level] = []
-    keys, raw, above, first = windows, multiplicities, _no_keys(), np.zeros(0, np.int64)
+    keys, raw, continuations, totals, reserved = windows, multiplicities, _NONE, _NONE, np.zeros(0)
     for k in range(order, -1, -1):
-        counts = _prediction_counts(keys, raw, above, k)
+        counts = _prediction_counts(keys, raw, continuations, k)
         discounts = discounts_of(counts, discount_prior) if k else np.zeros(4)
-        totals, reserved = _context_statistics(first, levels[-1]) if levels else _no_contexts()
-        above, keys = keys, keys >> _SYMBOL
-        begins = begins_run(keys)
+        continuations = _continuation_counts(keys, k)
+        begins = begins_run(keys >> _SYMBOL)
         prefix = np.cumsum(begins, dtype=np.uint32)
         prefix -= np.uint32(1)
         levels.append(Level(counts, discounts, totals, reserved, prefix))
         first = np.flatnonzero(begins)
-        keys, raw = keys[first], np.add.reduceat(raw, first, dtype=np.uint32)
+        keys, raw = keys[first] >> _SYMBOL, np.add.reduceat(raw, first, dtype=np.uint32)
+        totals, reserved = _context_statistics(first, counts, discounts)
+        del begins, first  # as long as what is kept: free before the next level is built
     return Counts(windows, multiplicities, tuple(reversed(levels)))
 
 
@@ -175,7 +178,8 @@ def begins_run(keys: Keys) -> NDArray[np.bool_]:
 
 def predicts_byte(keys: Keys) -> NDArray[np.bool_]:
     """Whether the last symbol of each n-gram is a byte, neither `BEGIN` nor beyond the end."""
-    return ((keys & _LAST_SYMBOL) - np.uint64(1)) < np.uint64(256)
+    last = keys.astype(np.uint16) & _LAST_SYMBOL
+    return (last - np.uint16(1)) < np.uint16(256)
 
 
 def discounts_of(counts: NDArray[np.uint32], prior: float) -> Floats:
@@ -216,33 +220,39 @@ def _symbols(
 
 
 def _prediction_counts(
-    keys: Keys, raw: NDArray[np.uint32], above: Keys, k: int
+    keys: Keys, raw: NDArray[np.uint32], continuations: NDArray[np.uint32], k: int
 ) -> NDArray[np.uint32]:
-    """Raw counts at the highest order (nothing above), continuation counts below."""
-    counts = raw.copy()
-    if k == 0:
-        return counts
-    if len(above):
-        suffixes = above[predicts_byte(above)] & np.uint64((1 << SYMBOL_BITS * k) - 1)
-        suffixes.sort()
-        first = first_of_each(suffixes)
+    """Raw counts at the highest order (no continuations), continuation counts below."""
+    predicts = predicts_byte(keys)
+    counts = raw * predicts
+    if len(continuations):
         # BEGIN is the largest symbol, so what opens a document comes last and keeps its raw count
-        inside = keys[: np.searchsorted(keys, np.uint64(BEGIN << SYMBOL_BITS * (k - 1)))]
-        predicted = np.flatnonzero(predicts_byte(inside))
-        counts[predicted] = np.diff(first, append=len(suffixes))
-    counts[~predicts_byte(keys)] = 0
+        inside = np.searchsorted(keys, np.uint64(BEGIN << SYMBOL_BITS * (k - 1)))
+        counts[np.flatnonzero(predicts[:inside])] = continuations
     return counts
 
 
-def _context_statistics(first: Indices, above: Level) -> tuple[NDArray[np.uint32], Floats]:
-    taken = above.discounts[np.minimum(above.counts, 3)]
-    totals = np.add.reduceat(above.counts, first, dtype=np.uint32)
-    return totals, np.add.reduceat(taken, first)
+def _continuation_counts(keys: Keys, k: int) -> NDArray[np.uint32]:
+    """How many n-grams of order k have each suffix that predicts a byte, suffixes in order."""
+    if k < 2:
+        return _NONE
+    suffixes = keys[predicts_byte(keys)]
+    suffixes &= np.uint64((1 << SYMBOL_BITS * (k - 1)) - 1)
+    suffixes.sort(kind="stable")  # merges the sorted runs that share a first symbol
+    return _run_lengths(first_of_each(suffixes), len(suffixes))
 
 
-def _no_keys() -> Keys:
-    return np.zeros(0, np.uint64)
+def _run_lengths(first: Indices, total: int) -> NDArray[np.uint32]:
+    """The lengths of runs that begin at `first`, the last of which ends at `total`."""
+    lengths = np.empty(len(first), np.uint32)
+    np.subtract(first[1:], first[:-1], out=lengths[:-1], casting="unsafe")
+    lengths[-1:] = total - first[-1:]
+    return lengths
 
 
-def _no_contexts() -> tuple[NDArray[np.uint32], Floats]:
-    return np.zeros(0, np.uint32), np.zeros(0)
+def _context_statistics(
+    first: Indices, counts: NDArray[np.uint32], discounts: Floats
+) -> tuple[NDArray[np.uint32], Floats]:
+    """Of the runs of n-grams with one context: their counts, and what is taken off them."""
+    taken = discounts.take(np.minimum(counts, 3))
+    return np.add.reduceat(counts, first, dtype=np.uint32), np.add.reduceat(taken, first)
