@@ -99,8 +99,12 @@ def test_what_went_otherwise_than_asked_for_is_in_the_result_and_said(make):
     result = make.result(run)
     assert departures(run, result) == {}
     assert '"ranks"' not in canonical_json(result), "one process leaves no trace"
-    entries = [{"learning_rate": 1e-3, "not_finite_step": 41.0, "not_finite_learning_rate": 1e-3,
-                "halved_from_step": 30.0}]  # fmt: skip
+    retried = {"not_finite_step": 41.0, "not_finite_learning_rate": 1e-3, "halved_from_step": 30.0}
+    entries = [
+        {"learning_rate": 1e-3, **retried},
+        {"learning_rate": 3e-3, "diverged_step": 13.0, "diverged_learning_rate": 2e-3},
+        {"learning_rate": 1e-2, "diverged_step": 2.0, "diverged_learning_rate": 1e-2},
+    ]
     result = msgspec.structs.replace(
         result,
         training=Training(bytes_seen=1, search=entries, ranks=[2, 8]),
@@ -110,6 +114,10 @@ def test_what_went_otherwise_than_asked_for_is_in_the_result_and_said(make):
         "less memory at a time": "memory ran out: 4 instead of 16 sequences at a time, same batch",
         "retried at half the rate": (
             "not finite at step 41, learning rate 0.001: half of it from step 30 on"
+        ),
+        "a learning rate diverged": (
+            "lost to the search: learning rate 0.003 (not finite at step 13), "
+            "0.01 (not finite at step 2)"
         ),
         "several processes": "steps shared by 2 then 8 processes",
     }

@@ -124,6 +124,13 @@ def departures(run: Run, result: Result) -> dict[str, str]:
                 f"{entry['not_finite_learning_rate']:.3g}: "
                 f"half of it from step {entry['halved_from_step']:.0f} on"
             )
+    lost = [
+        f"{entry['learning_rate']:.3g} (not finite at step {entry['diverged_step']:.0f})"
+        for entry in result.training.search
+        if "diverged_step" in entry
+    ]
+    if lost:
+        found["a learning rate diverged"] = f"lost to the search: learning rate {', '.join(lost)}"
     if result.training.ranks is not msgspec.UNSET:
         counts = " then ".join(str(count) for count in result.training.ranks)
         found["several processes"] = f"steps shared by {counts} processes"

@@ -26,8 +26,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
             `exact` (a closed form: nothing to converge).
         chosen: the values chosen on validation, by name (learning rate, mixture weights).
         search: one entry per configuration: its values and the validation loss it reached; where
-            it was retried at half its rate, also the step and rate at which it was not finite, and
-            the step it went back to.
+            it diverged, instead of the loss the step and rate at which it was not finite; where it
+            was retried at half its rate, also that step and rate, and the step it went back to.
         history: (bytes seen, validation bits per byte) at every evaluation of the kept run.
         ranks: numbers of processes that have shared its steps, which moves the last digits; absent
             where one process did it all.

@@ -54,7 +54,8 @@ def trust_section(view: View, study: StudyDescription, *, detected: str = "") ->
     if view.estimates.rows and view.estimates.refusals:
         tables.append(refusal_table(view))
     caption = (
-        "Runs that went otherwise than asked for (only a retry moves more than the last digits)"
+        "Runs that went otherwise than asked for (only a retry and a learning rate that diverged "
+        "move more than the last digits)"
     )
     tables.append(facts_table("departures", caption, study.get("departures", {})))
     if study.get("corpora"):

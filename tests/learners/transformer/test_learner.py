@@ -1,5 +1,6 @@
 """The learner as a whole: resume, search, zero-shot, states on disk."""
 
+import dataclasses
 import random
 from pathlib import Path
 
@@ -250,24 +251,32 @@ def test_progress_grows_and_stays_within_what_was_expected(tmp_path: Path) -> No
     assert all(progress.bytes_seen <= progress.expected_bytes for progress in seen)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, Paper(epochs=6, learning_rate=3e-2)])
-def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
-    tmp_path: Path, recipe: Converged | Paper, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def break_at_step_12(monkeypatch: pytest.MonkeyPatch, *, above_rate: float) -> None:
+    """The loss of step 13 is no number where step 12 has a higher rate than that."""
     step = Trainer.step
 
     def breaks(self: Trainer, x: object, y: object, *, number: int, learning_rate: float) -> int:
         count = step(self, x, y, number=number, learning_rate=learning_rate)
-        if number == 12 and learning_rate > 0.017:
+        if number == 12 and learning_rate > above_rate:
             with torch.no_grad():
-                self.weights["norm"].fill_(torch.nan)  # the next step's loss is no number
+                self.weights["norm"].fill_(torch.nan)
         return count
 
     monkeypatch.setattr(Trainer, "step", breaks)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, Paper(epochs=6, learning_rate=3e-2)])
+def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
+    tmp_path: Path, recipe: Converged | Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_at_step_12(monkeypatch, above_rate=0.017)
     settings = TransformerSettings(shape=SHAPE, recipe=recipe, batch=4)
+    alone = dataclasses.replace(TASK, chosen={"learning_rate": 3e-2})
     refused = Transformer(settings, Numerics(), checkpoint_seconds=0.0)
-    with pytest.raises(RunFailedError, match=r"step 13: the loss is nan .*checkpoint is that of"):
-        refused.fit(TASK, start=None, folder=tmp_path / "refused", watch=quiet)
+    told = r"^step 13: the loss is nan .*checkpoint is that of .* under \[transformer\]$"
+    for _ in range(2):  # started again, it ends the same way
+        with pytest.raises(RunFailedError, match=told):
+            refused.fit(alone, start=None, folder=tmp_path / "refused", watch=quiet)
     settings = msgspec.structs.replace(settings, retry_not_finite=True)
     learner = Transformer(settings, Numerics(), checkpoint_seconds=0.0, watch_seconds=0.0)
     whole = learner.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
@@ -280,6 +289,50 @@ def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
     assert kills
     assert resumed.training == whole.training
     assert same(resumed.state, whole.state)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_rate_that_diverges_is_lost_and_the_search_goes_on(
+    tmp_path: Path, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_at_step_12(monkeypatch, above_rate=0.017)
+    rates = [2e-3, 1e-3]
+    rates.insert(lost, 3e-2)  # the best one, if it did not diverge
+    recipe = msgspec.structs.replace(RECIPE, learning_rates=tuple(rates))
+    learner = careful(recipe)
+    whole = learner.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
+    assert whole.training.chosen == {"learning_rate": 2e-3}
+    entry = whole.training.search[lost]
+    assert entry == {
+        "learning_rate": 3e-2,
+        "bytes_seen": entry["bytes_seen"],
+        "diverged_step": 13,
+        "diverged_learning_rate": 3e-2,
+    }
+    assert 12 * 4 * SHAPE.context < entry["bytes_seen"] <= 13 * 4 * SHAPE.context
+    assert [len(e) for e in whole.training.search].count(3) == 2, "nothing else is said of others"
+    resumed, kills = fit_with_kills(learner, TASK, None, tmp_path / "cut", seed=0)
+    assert kills
+    assert resumed.training == whole.training
+    assert same(resumed.state, whole.state)
+
+
+def test_where_every_rate_diverges_the_run_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_at_step_12(monkeypatch, above_rate=0.0)
+    learner = careful()
+    checkpoint = tmp_path / "rate-1" / "checkpoint.safetensors"
+    told = rf"step 13: the loss is nan .* at learning rate 0.001; .*step 13, {checkpoint}; choose"
+    with pytest.raises(RunFailedError, match=told):
+        learner.fit(TASK, start=None, folder=tmp_path, watch=quiet)
+    checkpoint.unlink()  # so nothing but the diverged rates' own records is left
+
+    def trains(_: Progress) -> None:
+        raise AssertionError("what has diverged is not trained again")
+
+    with pytest.raises(RunFailedError, match=told):
+        learner.fit(TASK, start=None, folder=tmp_path, watch=trains)
 
 
 def test_training_that_explodes_is_told(tmp_path: Path, pretrained: Fitted[State]) -> None:

@@ -7,9 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bytetransfer.errors import RunFailedError  # noqa: E402
 from bytetransfer.learners.transformer.checkpoint import Pace  # noqa: E402
-from bytetransfer.learners.transformer.loop import Record, Retry, train  # noqa: E402
+from bytetransfer.learners.transformer.loop import (  # noqa: E402
+    DivergedError,
+    Record,
+    Retry,
+    train,
+)
 from bytetransfer.learners.transformer.ranks import ALONE  # noqa: E402
 from bytetransfer.learners.transformer.schedule import (  # noqa: E402
     ConvergedSchedule,
@@ -36,7 +40,7 @@ class Counter:
         self.rates.append((number, learning_rate))
         self.weight += 1
         if number == self.breaks_at and learning_rate > self.above_rate:
-            self.broken = NotFiniteError(number, learning_rate, float("nan"), float("inf"))
+            self.broken = NotFiniteError(number, learning_rate, "the loss is nan nats")
         return 1
 
     def check(self) -> None:
@@ -62,10 +66,10 @@ class Counter:
 
 
 class Nothing:
-    """Batches of nothing."""
+    """Batches of one byte that does not matter."""
 
     def batch(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(1), np.zeros(1)
 
 
 RECIPE = Converged(evaluate_bytes=10, max_bytes=1000, patience=2, cooldown=0.5, warmup_steps=1)
@@ -110,9 +114,9 @@ def test_cools_down_from_the_best_weights_and_keeps_the_best(tmp_path: Path) -> 
 
 def test_what_is_not_finite_stops_with_step_rate_and_last_good_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    with pytest.raises(RunFailedError, match=r"step 23: .* rate 1; no checkpoint .*retry_not_fin"):
+    with pytest.raises(DivergedError, match=r"step 23: .* rate 1; no checkpoint .*retry_not_fin"):
         course(Counter(breaks_at=23), {20: 1.0}, path)
-    with pytest.raises(RunFailedError, match=rf"step 23: .* is that of step 23, {path}; choose"):
+    with pytest.raises(DivergedError, match=rf"step 23: .* is that of step 23, {path}; choose"):
         course(Counter(breaks_at=23), {20: 1.0}, path, seconds=0.0)
 
 
@@ -130,7 +134,7 @@ def test_allowed_to_it_goes_on_from_the_best_evaluation_at_half_the_rate(tmp_pat
 
 
 def test_a_second_time_it_stops(tmp_path: Path) -> None:
-    with pytest.raises(RunFailedError, match=r"step 23: .*half the rate since step 20 already"):
+    with pytest.raises(DivergedError, match=r"step 23: .*half the rate since step 20 already"):
         course(Counter(breaks_at=23), {20: 1.0}, tmp_path / "x", may_retry=True)
 
 
@@ -141,3 +145,26 @@ def test_a_fixed_recipe_goes_back_to_its_last_evaluation(tmp_path: Path) -> None
     assert (weight, record.position.step) == (40, 40)
     assert record.retry == Retry(step=25, learning_rate=2e-5, from_step=20)
     assert trainer.rates[-1] == (39, 1e-5)
+
+
+def test_training_ends_before_the_step_that_was_not_finite_however_late_it_is_seen(
+    tmp_path: Path,
+) -> None:
+    """A GPU's losses are read now and then: at 23 it breaks, at 30 an evaluation sees it."""
+    with pytest.raises(DivergedError) as ended:
+        course(Counter(breaks_at=23), {20: 1.0}, tmp_path / "x")
+    record = ended.value.record
+    assert (record.position.step, record.position.bytes_seen) == (23, 23)
+    assert record.divergence is not None
+    assert (record.divergence.step, record.divergence.learning_rate) == (23, 1.0)
+    assert record.divergence.told == str(ended.value)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_validation_loss_that_is_not_finite_is_a_divergence_too(
+    tmp_path: Path, loss: float
+) -> None:
+    with pytest.raises(DivergedError, match=r"step 30: the validation loss is .* rate 1; no check"):
+        course(Counter(), {20: 1.0, 30: loss}, tmp_path / "x")
+    with pytest.raises(DivergedError, match=r"step 30: .* rate 0.5; .* since step 20 already"):
+        course(Counter(), {20: 1.0, 30: loss}, tmp_path / "x", may_retry=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,7 +18,13 @@ from numpy.typing import NDArray
 
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.disk import write_atomic
-from bytetransfer.errors import CorpusError, LessMemoryError, StoreError, StudyError
+from bytetransfer.errors import (
+    CorpusError,
+    LessMemoryError,
+    RunFailedError,
+    StoreError,
+    StudyError,
+)
 from bytetransfer.identity import digest
 from bytetransfer.learners.learner import Fitted, Progress, Task, Training, Watch
 from bytetransfer.learners.transformer import model
@@ -27,7 +34,12 @@ from bytetransfer.learners.transformer.checkpoint import (
     read_tensors,
     write_tensors,
 )
-from bytetransfer.learners.transformer.loop import Record, Retry, decode_record, train
+from bytetransfer.learners.transformer.loop import (
+    DivergedError,
+    Record,
+    decode_record,
+    train,
+)
 from bytetransfer.learners.transformer.model import State
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.placement import is_sharded
@@ -39,6 +51,7 @@ from bytetransfer.learners.transformer.schedule import (
     Schedule,
 )
 from bytetransfer.learners.transformer.scoring import document_nats
+from bytetransfer.learners.transformer.search import final_loss, training, why_none
 from bytetransfer.learners.transformer.settings import Paper, TransformerSettings
 from bytetransfer.learners.transformer.trainer import Trainer, is_lack_of_memory
 from bytetransfer.units import bits_per_byte
@@ -79,14 +92,15 @@ class Transformer:
     def fit(self, task: Task, *, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
         """Train on `task.text`, from `start` or from random weights.
 
-        The search trains one configuration per learning rate and keeps the best on validation;
-        with `task.chosen` only that one is trained. Without any text, `start` comes back as it is.
+        The search trains one configuration per learning rate and keeps the best on validation; a
+        rate at which training diverges is lost, unless it is the only one. With `task.chosen` only
+        that one is trained. Without any text, `start` comes back as it is.
 
         Raises:
             CorpusError: no text and no start, or no validation text.
             StoreError: a checkpoint in `folder` is damaged or of another run.
             StudyError: the batch cannot be divided over the ranks.
-            RunFailedError: a loss or gradient is not finite.
+            RunFailedError: a loss or gradient is not finite, whatever the rate.
         """
         self._check_divisible()
         if not task.text.total_bytes:
@@ -150,19 +164,33 @@ class Transformer:
             )
 
     def _search(self, task: Task, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
-        """Train every configuration that is not finished yet, and keep the best."""
+        """Train every configuration that is not finished yet, and keep the best.
+
+        A rate that diverges is lost to the search, unless there is no other.
+        """
         rates = self._candidates(task)
         done: list[Record] = []
         best: tuple[int, State] | None = None
         for number, rate in enumerate(rates):
             seen = sum(record.position.bytes_seen for record in done)
             show = self._show(watch, seen, seen + self._most_bytes(task) * (len(rates) - number))
-            state, record = self._configuration(task, start, rate, folder / f"rate-{number}", show)
+            own = folder / f"rate-{number}"
+            state, record = self._configuration(
+                task, start, rate, own, show, may_diverge=len(rates) > 1
+            )
             done.append(record)
-            if best is None or _final(record.position) < _final(done[best[0]].position):
+            if final_loss(record) < (final_loss(done[best[0]]) if best else math.inf):
                 best = (number, state)
-        assert best is not None  # the settings refuse an empty search space
-        return Fitted(best[1], self._training(rates, done, best[0]))
+        if best is None:
+            raise RunFailedError(why_none(rates, done))
+        found = training(
+            rates,
+            done,
+            best[0],
+            settings=self._settings,
+            micro_batch=self._numerics.micro_batch,
+        )
+        return Fitted(best[1], found)
 
     def _configuration(
         self,
@@ -171,14 +199,41 @@ class Transformer:
         rate: float,
         folder: Path,
         show: Callable[[Trainer, Position], None],
+        *,
+        may_diverge: bool,
     ) -> tuple[State, Record]:
-        """The trained state of one learning rate, read back if it was finished before."""
-        settings, numerics = self._settings, self._numerics
+        """The trained state of one learning rate, read back if it was finished before.
+
+        Where training may diverge and did, the state is empty and the record says so.
+        """
         finished = folder / "finished.safetensors"
-        request = _request(settings, numerics, task, start, rate)
+        request = _request(self._settings, self._numerics, task, start, rate)
         if finished.exists():
             state, text = read_tensors(finished)
             return state, decode_record(text, finished, request)
+        try:
+            state, record = self._train(task, start, rate, folder, show, request)
+        except DivergedError as error:
+            if not may_diverge:
+                raise
+            state, record = {}, error.record
+        if self._ranks.is_first:
+            write_tensors(finished, state, msgspec.json.encode(record).decode())
+            if record.divergence is None:  # else the error names it
+                (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        return state, record
+
+    def _train(
+        self,
+        task: Task,
+        start: State | None,
+        rate: float,
+        folder: Path,
+        show: Callable[[Trainer, Position], None],
+        request: str,
+    ) -> tuple[State, Record]:
+        """The state that one learning rate leads to; goes on where a checkpoint stands."""
+        settings, numerics = self._settings, self._numerics
         trainer = Trainer(
             start or model.initial_state(settings.shape, task.seed),
             settings=settings,
@@ -196,7 +251,7 @@ class Transformer:
             return bits_per_byte(float(nats.sum()), validation.total_bytes)
 
         with _remembered_micro_batch(trainer, folder):
-            state, record = train(
+            return train(
                 trainer,
                 windows,
                 self._schedule(windows, rate, fine_tuning=start is not None),
@@ -208,10 +263,6 @@ class Transformer:
                 tick=lambda position: show(trainer, position),
                 may_retry=settings.retry_not_finite is True,
             )
-        if self._ranks.is_first:
-            write_tensors(finished, state, msgspec.json.encode(record).decode())
-            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-        return state, record
 
     def _micro_batch(self, task: Task, folder: Path) -> int:
         """Sequences at a time: what fitted for another seed, or the last time, or as asked for."""
@@ -243,35 +294,6 @@ class Transformer:
             return recipe.epochs * task.text.total_bytes
         return recipe.max_bytes
 
-    def _training(self, rates: tuple[float, ...], done: list[Record], best: int) -> Training:
-        """The record of the search; free of clocks."""
-        kept = done[best].position
-        chosen = {}
-        if not isinstance(self._settings.recipe, Paper):
-            chosen["learning_rate"] = rates[best]
-        if done[best].micro_batch != self._numerics.micro_batch:
-            chosen["micro_batch"] = float(done[best].micro_batch)
-        entries = [
-            {
-                "learning_rate": rate,
-                "validation_bits_per_byte": _final(record.position),
-                "bytes_seen": float(record.position.bytes_seen),
-                **_told(record.retry),
-            }
-            for rate, record in zip(rates, done, strict=True)
-        ]
-        ranks = sorted({count for record in done for count in record.ranks})
-        return Training(
-            bytes_seen=kept.bytes_seen,
-            search_bytes=sum(record.position.bytes_seen for record in done),
-            steps=kept.step,
-            stopped=kept.stopped,
-            chosen=chosen,
-            search=entries,
-            history=list(kept.history),
-            ranks=msgspec.UNSET if ranks == [1] else ranks,
-        )
-
     def _show(self, watch: Watch, before: int, most: int) -> Callable[[Trainer, Position], None]:
         """A `tick` that calls `watch` about every `watch_seconds`."""
         shown = self._clock()
@@ -283,17 +305,6 @@ class Transformer:
                 shown = self._clock()
 
         return show
-
-
-def _told(retry: Retry | None) -> dict[str, float]:
-    """A retry as an entry of the search says it."""
-    if retry is None:
-        return {}
-    return {
-        "not_finite_step": float(retry.step),
-        "not_finite_learning_rate": retry.learning_rate,
-        "halved_from_step": float(retry.from_step),
-    }
 
 
 @contextlib.contextmanager
@@ -312,11 +323,6 @@ def _remembered_micro_batch(trainer: Trainer, folder: Path) -> Iterator[None]:
         raise LessMemoryError(
             f"memory ran out; started again it takes {trainer.micro_batch} sequences at a time"
         ) from error
-
-
-def _final(position: Position) -> float:
-    """Validation loss of the state that is kept."""
-    return position.history[-1][1] if position.best is None else position.best
 
 
 def _first_bytes(documents: Documents, size: int) -> Documents:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from torch import Tensor
 
 from bytetransfer.errors import RunFailedError, StoreError
@@ -15,6 +17,7 @@ from bytetransfer.learners.transformer.batches import Windows
 from bytetransfer.learners.transformer.checkpoint import Pace, read_tensors, write_tensors
 from bytetransfer.learners.transformer.model import State
 from bytetransfer.learners.transformer.schedule import Position, Schedule
+from bytetransfer.learners.transformer.settings import DOCUMENT
 from bytetransfer.learners.transformer.trainer import NotFiniteError, Trainer
 
 
@@ -32,6 +35,20 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     from_step: int
 
 
+class Divergence(msgspec.Struct, frozen=True, kw_only=True):
+    """A loss that was not finite, at which training ended.
+
+    Attributes:
+        step: the first step at which it was not finite.
+        learning_rate: of that step.
+        told: the error, in words.
+    """
+
+    step: int
+    learning_rate: float
+    told: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What stands beside the tensors of a checkpoint.
 
@@ -42,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         best: where the tensors stand that are kept beside the present ones.
         retry: the retry at half the learning rate, if there was one.
         ranks: the numbers of processes that have shared the steps so far.
+        divergence: why there is no state, if training ended without one.
     """
 
     request: str
@@ -50,6 +68,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     best: Position = Position()
     retry: Retry | None = None
     ranks: tuple[int, ...] = (1,)
+    divergence: Divergence | None = None
+
+
+class DivergedError(RunFailedError):
+    """Training is not finite, and does not go back (any more).
+
+    Attributes:
+        record: where it stood before the step that was not finite.
+    """
+
+    def __init__(self, error: NotFiniteError, record: Record, told: str) -> None:
+        divergence = Divergence(step=error.step, learning_rate=error.learning_rate, told=told)
+        self.record = msgspec.structs.replace(record, divergence=divergence)
+        super().__init__(told)
 
 
 _START = Position()
@@ -110,7 +142,7 @@ def train(
         record of how it came about.
 
     Raises:
-        RunFailedError: a loss or gradient was not finite, and there is no retry.
+        DivergedError: a loss or gradient was not finite, and there is no retry.
     """
     course = _resume(trainer, path, request)
     while course.position.phase != "done":
@@ -125,7 +157,11 @@ def train(
                 pace.run(functools.partial(_keep, trainer, path, request, course))
                 course = replace(course, written=course.position.step)
         except NotFiniteError as error:
-            course = _retried(trainer, course, error, path, may_retry=may_retry)
+            if not (may_retry and course.retry is None and course.tensors):
+                told = f"{error}; {_advice(course, path, may_retry)}"
+                course = _before(error.step, course, windows, batch)
+                raise DivergedError(error, _record(trainer, request, course), told) from error
+            course = _retried(trainer, course, error)
         tick(course.position)
     return trainer.state(course.tensors or None), _record(trainer, request, course)
 
@@ -136,7 +172,7 @@ def _stepped(
     """One optimiser step further."""
     position = course.position
     x, y = windows.batch(position.step, batch)
-    rate = schedule.rate(position) * (0.5 if course.retry else 1.0)
+    rate = _rate(schedule, course)
     count = trainer.step(x, y, number=position.step, learning_rate=rate)
     after = msgspec.structs.replace(
         position, step=position.step + 1, bytes_seen=position.bytes_seen + count
@@ -147,7 +183,14 @@ def _stepped(
 def _evaluated(
     trainer: Trainer, schedule: Schedule, course: _Course, loss: float, *, keeps_all: bool
 ) -> _Course:
-    """Judge the present weights: keep them if best, go back to the best for the cool-down."""
+    """Judge the present weights: keep them if best, go back to the best for the cool-down.
+
+    Raises:
+        NotFiniteError: the loss is not.
+    """
+    if not math.isfinite(loss):
+        what = f"the validation loss is {loss:.4g} bits per byte"
+        raise NotFiniteError(course.position.step, _rate(schedule, course), what)
     before, after = course.position, schedule.evaluated(course.position, loss)
     is_best = after.best is not None and after.best_step == before.step and after.in_vain == 0
     if is_best or (keeps_all and after.best is None):
@@ -157,15 +200,24 @@ def _evaluated(
     return replace(course, position=after)
 
 
-def _retried(
-    trainer: Trainer, course: _Course, error: NotFiniteError, path: Path, *, may_retry: bool
-) -> _Course:
+def _rate(schedule: Schedule, course: _Course) -> float:
+    """The learning rate of the next step."""
+    return schedule.rate(course.position) * (0.5 if course.retry else 1.0)
+
+
+def _retried(trainer: Trainer, course: _Course, error: NotFiniteError) -> _Course:
     """Back to the best evaluation, at half the rate from there; once."""
-    if not (may_retry and course.retry is None and course.tensors):
-        raise RunFailedError(f"{error}; {_advice(course, path, may_retry)}") from error
     trainer.restore(course.tensors)
     retry = Retry(step=error.step, learning_rate=error.learning_rate, from_step=course.best.step)
     return replace(course, position=course.best, retry=retry)
+
+
+def _before(step: int, course: _Course, windows: Windows, batch: int) -> _Course:
+    """Training as it stood before a step, some steps ago."""
+    position = course.position
+    later = (windows.batch(number, batch)[1] for number in range(step, position.step))
+    seen = position.bytes_seen - sum(int(np.count_nonzero(y != DOCUMENT)) for y in later)
+    return replace(course, position=msgspec.structs.replace(position, step=step, bytes_seen=seen))
 
 
 def _advice(course: _Course, path: Path, may_retry: bool) -> str:

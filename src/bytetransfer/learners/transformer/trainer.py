@@ -32,17 +32,17 @@ from bytetransfer.learners.transformer.settings import DOCUMENT, Shape, Transfor
 class NotFiniteError(RunFailedError):
     """A loss or a gradient's norm is infinite or no number.
 
+    Args:
+        what: the values, as one clause.
+
     Attributes:
         step: the first step it was so at.
         learning_rate: of that step.
     """
 
-    def __init__(self, step: int, learning_rate: float, loss: float, norm: float) -> None:
+    def __init__(self, step: int, learning_rate: float, what: str) -> None:
         self.step, self.learning_rate = step, learning_rate
-        super().__init__(
-            f"step {step}: the loss is {loss:.4g} nats and the gradient's norm {norm:.4g} "
-            f"at learning rate {learning_rate:.3g}"
-        )
+        super().__init__(f"step {step}: {what} at learning rate {learning_rate:.3g}")
 
 
 class Trainer:
@@ -108,9 +108,10 @@ class Trainer:
         """
         unread, self._unread = self._unread, []
         for number, learning_rate, loss_tensor, norm in unread:
-            loss = float(loss_tensor)
-            if not (math.isfinite(loss) and math.isfinite(float(norm))):
-                raise NotFiniteError(number, learning_rate, loss, float(norm))
+            loss, length = float(loss_tensor), float(norm)
+            if not (math.isfinite(loss) and math.isfinite(length)):
+                what = f"the loss is {loss:.4g} nats and the gradient's norm {length:.4g}"
+                raise NotFiniteError(number, learning_rate, what)
             self.bits_per_byte = loss / math.log(2)
 
     def tensors(self) -> dict[str, Tensor]:
