@@ -185,6 +185,7 @@ def numerics() -> Numerics:
         compiled=False,
         threads=1,
         micro_batch=16,
+        scored_symbols=msgspec.UNSET,
     )
 
 

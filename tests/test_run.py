@@ -108,10 +108,11 @@ def test_what_went_otherwise_than_asked_for_is_in_the_result_and_said(make):
     result = msgspec.structs.replace(
         result,
         training=Training(bytes_seen=1, search=entries, ranks=[2, 8]),
-        changed_numerics=Numerics(micro_batch=4),
+        changed_numerics=Numerics(micro_batch=4, scored_symbols=2048),
     )
     assert departures(run, result) == {
         "less memory at a time": "memory ran out: 4 instead of 16 sequences at a time, same batch",
+        "less scored at a time": "memory ran out: 2,048 bytes scored at a time",
         "retried at half the rate": (
             "not finite at step 41, learning rate 0.001: half of it from step 30 on"
         ),

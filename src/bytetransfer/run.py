@@ -115,8 +115,13 @@ def departures(run: Run, result: Result) -> dict[str, str]:
     found: dict[str, str] = {}
     changed = result.changed_numerics
     if changed is not None and run.numerics is not None:
-        sizes = f"{changed.micro_batch} instead of {run.numerics.micro_batch}"
-        found["less memory at a time"] = f"memory ran out: {sizes} sequences at a time, same batch"
+        if changed.micro_batch != run.numerics.micro_batch:
+            sizes = f"{changed.micro_batch} instead of {run.numerics.micro_batch}"
+            words = f"memory ran out: {sizes} sequences at a time, same batch"
+            found["less memory at a time"] = words
+        if changed.scored_symbols is not msgspec.UNSET:
+            words = f"memory ran out: {changed.scored_symbols:,} bytes scored at a time"
+            found["less scored at a time"] = words
     for entry in result.training.search:
         if "not_finite_step" in entry:
             found["retried at half the rate"] = (

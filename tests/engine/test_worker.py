@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.synthetic import NonsenseSettings
+from bytetransfer.engine import worker as module
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.worker import MOST_BLOCKS, block_losses, execute
 from bytetransfer.learners.catalog import make_learner
+from bytetransfer.learners.learner import Training
+from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.settings import preset
 from bytetransfer.plan import make_plan
 from bytetransfer.store import Store
 from bytetransfer.study import CorpusSpec
@@ -188,9 +193,22 @@ def test_a_worker_answers_each_key_and_stops_when_its_input_ends(planned):
     assert [store.is_done(key) for key in keys[:2]] == [True, True]
 
 
-def test_a_disk_that_takes_no_word_does_not_stop_a_worker(store, monkeypatch, capsys):
-    from bytetransfer.engine import worker as module
+def test_numerics_that_were_used_say_what_memory_did_not_suffice_for(make):
+    run = make.run(settings=preset("nano"), numerics=Numerics())
 
+    def changed(lowered, **chosen):
+        learner, training = SimpleNamespace(lowered=lowered), Training(bytes_seen=1, chosen=chosen)
+        return module._changed_numerics(run, learner, training)
+
+    assert changed({}, learning_rate=1e-3) is None
+    assert changed({}, micro_batch=4.0) == Numerics(micro_batch=4)
+    assert changed({"scored_symbols": 512}) == Numerics(scored_symbols=512)
+    assert changed({"scored_symbols": 512}, micro_batch=4.0) == Numerics(
+        micro_batch=4, scored_symbols=512
+    )
+
+
+def test_a_disk_that_takes_no_word_does_not_stop_a_worker(store, monkeypatch, capsys):
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -169,15 +169,18 @@ def _score(
             blocks=block_losses(test, corpus.test.lengths),
         ),
         training=fitted.training,
-        changed_numerics=_changed_numerics(run, fitted.training),
+        changed_numerics=_changed_numerics(run, learner, fitted.training),
     )
 
 
-def _changed_numerics(run: Run, training: Training) -> Numerics | None:
-    """What was really used where memory ran out and the micro-batch was halved."""
-    if run.numerics is None or "micro_batch" not in training.chosen:
+def _changed_numerics(run: Run, learner: Learner[Any], training: Training) -> Numerics | None:
+    """What was really used where memory ran out."""
+    lowered = dict(learner.lowered)
+    if "micro_batch" in training.chosen:
+        lowered["micro_batch"] = int(training.chosen["micro_batch"])
+    if run.numerics is None or not lowered:
         return None
-    return msgspec.structs.replace(run.numerics, micro_batch=int(training.chosen["micro_batch"]))
+    return msgspec.structs.replace(run.numerics, **lowered)
 
 
 def _signs_of_life(store: Store, key: str, clock: Any) -> Callable[[Progress], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar
@@ -93,7 +93,16 @@ class Learner(Protocol[State]):
 
     A state is opaque to the caller. `fit` may keep checkpoints in `folder` and must resume from
     them to the identical result after being killed at any moment.
+
+    Attributes:
+        lowered: what `fit` and `score` have taken less of since memory ran out, by the name it has
+            in the run's numerics; what a `Training` says already is left out.
     """
+
+    @property
+    def lowered(self) -> Mapping[str, int]:
+        """See above."""
+        ...
 
     def fit(self, task: Task, *, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
         """Learn `task.text`, from `start` (a pretrained state) or from nothing."""

@@ -92,6 +92,7 @@ class Ngram:
 
     def __init__(self, settings: NgramSettings) -> None:
         self.settings = settings
+        self.lowered: dict[str, int] = {}
 
     def fit(
         self, task: Task, *, start: NgramState | None, folder: Path, watch: Watch

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch")
 from bytetransfer.corpus.documents import Documents  # noqa: E402
 from bytetransfer.errors import CorpusError, RunFailedError, StoreError  # noqa: E402
 from bytetransfer.learners.learner import Fitted, Progress, Task  # noqa: E402
+from bytetransfer.learners.transformer import model, scoring  # noqa: E402
 from bytetransfer.learners.transformer.learner import Transformer  # noqa: E402
 from bytetransfer.learners.transformer.model import State  # noqa: E402
 from bytetransfer.learners.transformer.numerics import Numerics  # noqa: E402
@@ -78,7 +80,11 @@ class Killed(Exception):
 
 
 def fit_with_kills(
-    learner: Transformer, task: Task, start: State | None, folder: Path, seed: int
+    learner: Callable[[], Transformer],
+    task: Task,
+    start: State | None,
+    folder: Path,
+    seed: int,
 ) -> tuple[Fitted[State], int]:
     """Fit, thrown out at random moments and called again until it gets through."""
     choose, kills = random.Random(seed), 0
@@ -91,7 +97,7 @@ def fit_with_kills(
                 raise Killed
 
         try:
-            return learner.fit(task, start=start, folder=folder, watch=watch), kills
+            return learner().fit(task, start=start, folder=folder, watch=watch), kills
         except Killed:
             kills += 1
 
@@ -108,10 +114,10 @@ def test_killed_and_resumed_is_the_same_to_the_bit(
     total = 0
     for seed in range(2):
         folder = tmp_path / f"{seed}"
-        resumed, kills = fit_with_kills(learner, TASK, None, folder / "a", seed)
+        resumed, kills = fit_with_kills(lambda: learner, TASK, None, folder / "a", seed)
         assert resumed.training == whole.training
         assert same(resumed.state, whole.state)
-        again, more = fit_with_kills(learner, task, whole.state, folder / "b", seed)
+        again, more = fit_with_kills(lambda: learner, task, whole.state, folder / "b", seed)
         assert again.training == tuned.training
         assert same(again.state, tuned.state)
         total += kills + more
@@ -285,7 +291,7 @@ def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
     assert 0.017 < entry["not_finite_learning_rate"] <= 3e-2
     assert 0 <= entry["halved_from_step"] <= 12
     assert all("not_finite_step" not in entry for entry in whole.training.search[1:])
-    resumed, kills = fit_with_kills(learner, TASK, None, tmp_path / "cut", seed=0)
+    resumed, kills = fit_with_kills(lambda: learner, TASK, None, tmp_path / "cut", seed=0)
     assert kills
     assert resumed.training == whole.training
     assert same(resumed.state, whole.state)
@@ -311,7 +317,7 @@ def test_a_rate_that_diverges_is_lost_and_the_search_goes_on(
     }
     assert 12 * 4 * SHAPE.context < entry["bytes_seen"] <= 13 * 4 * SHAPE.context
     assert [len(e) for e in whole.training.search].count(3) == 2, "nothing else is said of others"
-    resumed, kills = fit_with_kills(learner, TASK, None, tmp_path / "cut", seed=0)
+    resumed, kills = fit_with_kills(lambda: learner, TASK, None, tmp_path / "cut", seed=0)
     assert kills
     assert resumed.training == whole.training
     assert same(resumed.state, whole.state)
@@ -333,6 +339,52 @@ def test_where_every_rate_diverges_the_run_stops(
 
     with pytest.raises(RunFailedError, match=told):
         learner.fit(TASK, start=None, folder=tmp_path, watch=trains)
+
+
+def test_less_is_scored_at_a_time_after_a_kill_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory runs out in one evaluation in the midst of training; later it would suffice again."""
+    steps = 0
+    step = Trainer.step
+
+    def counted(self: Trainer, x: object, y: object, *, number: int, learning_rate: float) -> int:
+        nonlocal steps
+        steps = number
+        return step(self, x, y, number=number, learning_rate=learning_rate)
+
+    def too_large(weights: object, x: torch.Tensor, *rest: object) -> torch.Tensor:
+        if 20 <= steps < 30 and x.numel() > 2 * SHAPE.context:
+            raise torch.OutOfMemoryError
+        return model.target_nats(weights, x, *rest)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    monkeypatch.setattr(scoring, "target_nats", too_large)
+    whole = careful()
+    assert not whole.lowered
+    fitted = whole.fit(TASK, start=None, folder=tmp_path / "whole", watch=quiet)
+    assert 0 < whole.lowered["scored_symbols"] <= 2 * SHAPE.context
+    steps = 0
+    resumed, kills = fit_with_kills(careful, TASK, None, tmp_path / "cut", seed=0)
+    assert kills
+    assert resumed.training == fitted.training
+    assert same(resumed.state, fitted.state)
+    steps = 0
+    read_back = careful()
+    read_back.fit(TASK, start=None, folder=tmp_path / "cut", watch=quiet)
+    assert read_back.lowered == whole.lowered, "the record of what is finished says it as well"
+
+
+def test_memory_that_scoring_lacks_is_no_reason_to_train_on_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(scoring, "target_nats", too_large)
+    with pytest.raises(torch.OutOfMemoryError):
+        transformer().fit(TASK, start=None, folder=tmp_path, watch=quiet)
+    assert not list(tmp_path.rglob("micro-batch.txt"))
 
 
 def test_training_that_explodes_is_told(tmp_path: Path, pretrained: Fitted[State]) -> None:

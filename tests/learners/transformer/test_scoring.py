@@ -1,6 +1,7 @@
 """Scoring documents one by one."""
 
 import functools
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 from bytetransfer.corpus.documents import Documents  # noqa: E402
 from bytetransfer.learners.transformer import attention, model, scoring  # noqa: E402
 from bytetransfer.learners.transformer.numerics import Numerics  # noqa: E402
-from bytetransfer.learners.transformer.scoring import cut, document_nats  # noqa: E402
+from bytetransfer.learners.transformer.scoring import Scorer, cut  # noqa: E402
 from bytetransfer.learners.transformer.settings import Shape  # noqa: E402
 
 SHAPE = Shape(layers=1, width=16, heads=2, feed_forward=24, context=16)
@@ -21,7 +22,7 @@ NUMERICS = Numerics()
 
 
 def score(*texts: bytes) -> np.ndarray:
-    return document_nats(WEIGHTS, Documents.from_list(texts), SHAPE, NUMERICS)
+    return Scorer(SHAPE, NUMERICS).nats(WEIGHTS, Documents.from_list(texts))
 
 
 def window_nats(symbols: list[int], first: int) -> float:
@@ -69,6 +70,88 @@ def test_no_document_sees_another() -> None:
     assert (score(*texts) == together).all()
 
 
+TEXTS = [
+    np.random.default_rng(n).integers(0, 256, n, np.uint8).tobytes()
+    for n in (3, 40, 0, 8, 9, 16, 17, 1, 90, 15, 12)
+]
+
+
+def allow(
+    monkeypatch: pytest.MonkeyPatch, symbols: int, error: type[RuntimeError] | None = None
+) -> list[weakref.ref[torch.Tensor]]:
+    """Memory for so many positions; a CPU's allocator raises a plain RuntimeError, and is real."""
+    tries: list[weakref.ref[torch.Tensor]] = []
+
+    def target_nats(weights: object, x: torch.Tensor, *rest: object) -> torch.Tensor:
+        assert all(large() is None for large in tries), "a failed try lets go of its memory"
+        if x.numel() > symbols:
+            large = torch.zeros(1000)
+            tries.append(weakref.ref(large))
+            if error is not None:
+                raise error("no room")
+            torch.empty(1 << 60, dtype=torch.uint8)
+        return model.target_nats(weights, x, *rest)
+
+    monkeypatch.setattr(scoring, "target_nats", target_nats)
+    return tries
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, None])
+def test_running_out_of_memory_halves_the_windows_at_a_time(
+    error: type[RuntimeError] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = score(*TEXTS)
+    tries = allow(monkeypatch, 64, error)
+    scorer = Scorer(SHAPE, NUMERICS)
+    documents = Documents.from_list(TEXTS)
+    np.testing.assert_allclose(scorer.nats(WEIGHTS, documents), expected, rtol=1e-5)
+    assert scorer.symbols <= 64 < scorer.asked == 4096
+    failed = len(tries)
+    assert failed == 3, "of 24, 12 and 6 windows"
+    np.testing.assert_allclose(scorer.nats(WEIGHTS, documents), expected, rtol=1e-5)
+    assert len(tries) == failed, "what fitted is remembered"
+    again = Scorer(SHAPE, Numerics(scored_symbols=scorer.symbols))
+    assert again.nats(WEIGHTS, documents).tolist() == scorer.nats(WEIGHTS, documents).tolist()
+
+
+def test_memory_that_does_not_suffice_for_one_window_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = allow(monkeypatch, 15, torch.OutOfMemoryError)
+    with pytest.raises(torch.OutOfMemoryError):
+        score(*TEXTS)
+    assert len(tries) == 5, "of 24, 12, 6, 3 windows and one"
+
+
+def test_only_a_lack_of_memory_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = allow(monkeypatch, 64, RuntimeError)
+    with pytest.raises(RuntimeError, match="no room"):
+        score(*TEXTS)
+    assert len(tries) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
+def test_less_memory_takes_one_more_graph_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    counter = CompileCounter()
+    compiled = functools.partial(torch.compile(model.target_nats, backend=counter, dynamic=False))
+
+    def too_large(weights: object, x: torch.Tensor, *rest: object) -> torch.Tensor:
+        if x.numel() > 64:
+            raise torch.OutOfMemoryError
+        return compiled(weights, x, *rest)
+
+    monkeypatch.setattr(scoring, "_compiled", lambda: too_large)
+    monkeypatch.setitem(scoring.SYMBOLS_PER_BATCH, "cpu", 128)
+    scorer = Scorer(SHAPE, Numerics(compiled=True))
+    for some in (TEXTS, TEXTS[:2], TEXTS[1:]):
+        found = scorer.nats(WEIGHTS, Documents.from_list(some))
+        np.testing.assert_allclose(found, score(*some), rtol=1e-5)
+    assert scorer.symbols == 64
+    assert counter.frame_count == 1
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
 def test_filling_windows_up_for_one_graph_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._dynamo.testing import CompileCounter
@@ -77,15 +160,10 @@ def test_filling_windows_up_for_one_graph_changes_nothing(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counter))
     monkeypatch.setitem(scoring.SYMBOLS_PER_BATCH, "cpu", 64)  # several batches, the last not full
     scoring._compiled.cache_clear()
-    random = np.random.default_rng(0)
-    texts = [
-        random.integers(0, 256, n, np.uint8).tobytes()
-        for n in (3, 40, 0, 8, 9, 16, 17, 1, 90, 15, 12)
-    ]
-    for some in (texts, texts[:2], texts[:1]):
+    for some in (TEXTS, TEXTS[:2], TEXTS[:1]):
         documents = Documents.from_list(some)
         for weights in (WEIGHTS, {n: w.clone().requires_grad_() for n, w in WEIGHTS.items()}):
-            found = document_nats(weights, documents, SHAPE, Numerics(compiled=True))
+            found = Scorer(SHAPE, Numerics(compiled=True)).nats(weights, documents)
             np.testing.assert_allclose(found, score(*some), rtol=1e-5)
     scoring._compiled.cache_clear()
     assert counter.frame_count == 1

@@ -1,5 +1,6 @@
 """The optimiser step."""
 
+import functools
 import weakref
 from collections.abc import Iterator
 
@@ -79,6 +80,21 @@ def test_compiled_and_eager_agree() -> None:
     if not has_compiler():
         pytest.skip("no C++ compiler on this machine, so nothing is compiled here")
     assert losses(Numerics(compiled=True)) == pytest.approx(losses(Numerics()), abs=2e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
+def test_an_odd_last_piece_of_a_batch_takes_no_graph_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    counter = CompileCounter()  # runs the graph as it is, and counts
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counter))
+    trainer._compiled.cache_clear()
+    found = losses(Numerics(compiled=True, micro_batch=3))
+    trainer._compiled.cache_clear()
+    assert found == pytest.approx(losses(Numerics()), abs=1e-4)
+    assert counter.frame_count == 1
 
 
 def test_running_out_of_memory_halves_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:

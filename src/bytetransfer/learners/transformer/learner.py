@@ -40,6 +40,7 @@ from bytetransfer.learners.transformer.loop import (
     decode_record,
     train,
 )
+from bytetransfer.learners.transformer.memory import is_lack_of_memory
 from bytetransfer.learners.transformer.model import State
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.placement import is_sharded
@@ -50,10 +51,10 @@ from bytetransfer.learners.transformer.schedule import (
     Position,
     Schedule,
 )
-from bytetransfer.learners.transformer.scoring import document_nats
+from bytetransfer.learners.transformer.scoring import Scorer
 from bytetransfer.learners.transformer.search import final_loss, training, why_none
 from bytetransfer.learners.transformer.settings import Paper, TransformerSettings
-from bytetransfer.learners.transformer.trainer import Trainer, is_lack_of_memory
+from bytetransfer.learners.transformer.trainer import Trainer
 from bytetransfer.units import bits_per_byte
 
 STATE_FILE = "model.safetensors"
@@ -88,6 +89,13 @@ class Transformer:
         self._settings, self._numerics, self._ranks = settings, numerics, ranks
         self._checkpoint_seconds, self._watch_seconds = checkpoint_seconds, watch_seconds
         self._clock = clock
+        self._scorer = Scorer(settings.shape, numerics)
+
+    @property
+    def lowered(self) -> dict[str, int]:
+        """See `Learner`."""
+        scorer = self._scorer
+        return {"scored_symbols": scorer.symbols} if scorer.symbols < scorer.asked else {}
 
     def fit(self, task: Task, *, start: State | None, folder: Path, watch: Watch) -> Fitted[State]:
         """Train on `task.text`, from `start` or from random weights.
@@ -148,8 +156,8 @@ class Transformer:
         """Nats of each document; every rank scores some of them, and all learn of all."""
         own = np.arange(self._ranks.number, len(documents), self._ranks.count)
         nats = np.zeros(len(documents), np.float64)
-        shape, numerics = self._settings.shape, self._numerics
-        nats[own] = document_nats(weights, documents.select(own), shape, numerics)
+        nats[own] = self._scorer.nats(weights, documents.select(own))
+        self._scorer.at_most(self._ranks.least(self._scorer.symbols))
         return self._ranks.add(torch.from_numpy(nats)).numpy()
 
     def _check_divisible(self) -> None:
@@ -210,7 +218,9 @@ class Transformer:
         request = _request(self._settings, self._numerics, task, start, rate)
         if finished.exists():
             state, text = read_tensors(finished)
-            return state, decode_record(text, finished, request)
+            record = decode_record(text, finished, request)
+            self._scorer.at_most(record.scored_symbols)
+            return state, record
         try:
             state, record = self._train(task, start, rate, folder, show, request)
         except DivergedError as error:
@@ -246,9 +256,10 @@ class Transformer:
         windows = Windows(task.text, context=context, seed=task.seed, noise=noise)
         validation = _first_bytes(task.validation, settings.recipe.validation_bytes)
 
-        def evaluate() -> float:
+        def evaluate(most: int | None) -> tuple[float, int]:
+            self._scorer.at_most(most)
             nats = self._nats(trainer.whole_weights(), validation)
-            return bits_per_byte(float(nats.sum()), validation.total_bytes)
+            return bits_per_byte(float(nats.sum()), validation.total_bytes), self._scorer.symbols
 
         with _remembered_micro_batch(trainer, folder):
             return train(
@@ -314,11 +325,12 @@ def _remembered_micro_batch(trainer: Trainer, folder: Path) -> Iterator[None]:
     Raises:
         LessMemoryError: that was so.
     """
+    before = trainer.micro_batch
     try:
         yield
     except RuntimeError as error:
-        if not is_lack_of_memory(error) or trainer.micro_batch == 1:
-            raise
+        if not is_lack_of_memory(error) or trainer.micro_batch == before:
+            raise  # of scoring, it may be: no smaller step would help
         write_atomic(folder / _LOWERED, str(trainer.micro_batch))
         raise LessMemoryError(
             f"memory ran out; started again it takes {trainer.micro_batch} sequences at a time"

@@ -56,6 +56,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         request: digest of what was asked for; a checkpoint of anything else is refused.
         position: where training stands.
         micro_batch: sequences at a time, lower than asked for if memory ran out.
+        scored_symbols: positions scored at a time in the last evaluation, likewise.
         best: where the tensors stand that are kept beside the present ones.
         retry: the retry at half the learning rate, if there was one.
         ranks: the numbers of processes that have shared the steps so far.
@@ -68,6 +69,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     best: Position = Position()
     retry: Retry | None = None
     ranks: tuple[int, ...] = (1,)
+    scored_symbols: int | None = None
     divergence: Divergence | None = None
 
 
@@ -84,6 +86,10 @@ class DivergedError(RunFailedError):
         super().__init__(told)
 
 
+Evaluate = Callable[[int | None], tuple[float, int]]
+"""Validation loss in bits per byte, and the positions that were scored at a time for it; given the
+most that are to be, if that is known from before."""
+
 _START = Position()
 
 
@@ -97,6 +103,7 @@ class _Course:
         tensors: of the best evaluation; empty where nothing has been kept.
         retry: see `Record`.
         ranks: see `Record`.
+        scored_symbols: see `Record`.
         written: the step of the checkpoint that is on disk.
     """
 
@@ -105,6 +112,7 @@ class _Course:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     retry: Retry | None = None
     ranks: tuple[int, ...] = ()
+    scored_symbols: int | None = None
     written: int | None = None
 
 
@@ -114,7 +122,7 @@ def train(
     schedule: Schedule,
     *,
     batch: int,
-    evaluate: Callable[[], float],
+    evaluate: Evaluate,
     path: Path,
     request: str,
     pace: Pace,
@@ -128,7 +136,7 @@ def train(
         windows: give the batch of every step.
         schedule: decides on rates, evaluations and the end.
         batch: windows a step.
-        evaluate: validation loss of the trainer's weights, bits per byte.
+        evaluate: of the trainer's weights.
         path: the checkpoint; resumed from if it is there. Only the first rank writes it.
         request: digest of everything that defines the result.
         pace: decides when a checkpoint is written.
@@ -149,7 +157,7 @@ def train(
         try:
             if course.position.step == course.position.evaluate_at:
                 trainer.check()  # never judge, or keep, weights that are not finite
-                course = _evaluated(trainer, schedule, course, evaluate(), keeps_all=may_retry)
+                course = _evaluated(trainer, schedule, course, evaluate, keeps_all=may_retry)
             else:
                 course = _stepped(trainer, schedule, course, windows, batch)
             if trainer.ranks.first_says(pace.due()):
@@ -181,13 +189,15 @@ def _stepped(
 
 
 def _evaluated(
-    trainer: Trainer, schedule: Schedule, course: _Course, loss: float, *, keeps_all: bool
+    trainer: Trainer, schedule: Schedule, course: _Course, evaluate: Evaluate, *, keeps_all: bool
 ) -> _Course:
     """Judge the present weights: keep them if best, go back to the best for the cool-down.
 
     Raises:
         NotFiniteError: the loss is not.
     """
+    loss, scored_symbols = evaluate(course.scored_symbols)
+    course = replace(course, scored_symbols=scored_symbols)
     if not math.isfinite(loss):
         what = f"the validation loss is {loss:.4g} bits per byte"
         raise NotFiniteError(course.position.step, _rate(schedule, course), what)
@@ -243,6 +253,7 @@ def _record(trainer: Trainer, request: str, course: _Course) -> Record:
         best=course.best,
         retry=course.retry,
         ranks=course.ranks,
+        scored_symbols=course.scored_symbols,
     )
 
 
@@ -278,6 +289,7 @@ def _resume(trainer: Trainer, path: Path, request: str) -> _Course:
             tensors=parts["best"],
             retry=record.retry,
             ranks=tuple(sorted({*record.ranks, ranks.count})),
+            scored_symbols=record.scored_symbols,
             written=record.position.step,
         )
     if not ranks.agree(course.position.step):

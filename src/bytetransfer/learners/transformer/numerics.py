@@ -46,6 +46,8 @@ class Numerics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         compiled: whether the training step goes through torch.compile.
         threads: of torch on the CPU.
         micro_batch: sequences at a time; a larger batch is accumulated.
+        scored_symbols: positions scored at a time, padding counted; absent in a request, where it
+            follows from the device, and in a result unless memory ran out.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -54,6 +56,7 @@ class Numerics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compiled: bool = False
     threads: int = 1
     micro_batch: int = 16
+    scored_symbols: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def resolve_numerics(

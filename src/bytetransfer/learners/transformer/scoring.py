@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.learners.transformer.attention import position_tables
+from bytetransfer.learners.transformer.memory import is_lack_of_memory, release_memory
 from bytetransfer.learners.transformer.model import Weights, target_nats
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape
@@ -56,34 +58,72 @@ def cut(lengths: NDArray[np.int64], context: int) -> Pieces:
     return Pieces(document, start, np.minimum(context, lengths[document] - start), fresh)
 
 
-def document_nats(
-    weights: Weights, documents: Documents, shape: Shape, numerics: Numerics
-) -> NDArray[np.float64]:
-    """-ln p of the bytes of each document by itself; float64, shape (documents,).
+class Scorer:
+    """Scores documents, each by itself; less of them at a time once memory has run out.
 
     Windows are batched by length; padding comes after a window's bytes, where a causal model
     cannot see it, so which documents share a batch changes nothing but float rounding. Where
-    numerics say so, windows longer than half the context are filled up to it, and one compiled
-    graph serves them all.
+    numerics say so, windows longer than half the context are filled up to it, their batches with
+    empty windows, and one compiled graph serves them all.
+
+    Attributes:
+        asked: positions of a batch, padding counted, where memory suffices.
+        symbols: positions of a batch now; lowered where memory runs out.
     """
-    pieces = cut(documents.lengths, shape.context)
-    nats = np.zeros(len(documents), np.float64)
-    dtype = torch.bfloat16 if numerics.precision == "bf16" else torch.float32
-    device = weights["embed"].device
-    tables = position_tables(shape, dtype, device)
-    symbols, context = SYMBOLS_PER_BATCH[numerics.device], shape.context
-    weights = {name: weight.detach() for name, weight in weights.items()}  # else another graph
-    with torch.no_grad():
-        for chosen in _batches(pieces.length, symbols, context if numerics.compiled else None):
-            batch = Pieces(*(column[chosen] for column in pieces))
-            whole = numerics.compiled and int(batch.length.max()) > context // 2
-            size = (max(1, symbols // context), context) if whole else None
-            x, y = (torch.from_numpy(a).to(device) for a in _read(documents, batch, size))
-            nats_of = _compiled() if whole else target_nats
-            y_nats = nats_of(weights, x, y, shape, tables, numerics.attention)[: len(chosen)]
-            counted = y_nats.cpu().numpy().astype(np.float64).sum(axis=1)
-            np.add.at(nats, batch.document, counted)
-    return nats
+
+    def __init__(self, shape: Shape, numerics: Numerics) -> None:
+        self._shape, self._numerics = shape, numerics
+        asked = numerics.scored_symbols
+        self.asked = SYMBOLS_PER_BATCH[numerics.device] if asked is msgspec.UNSET else asked
+        self.symbols = self.asked
+
+    def at_most(self, symbols: int | None) -> None:
+        """Take no more at a time than that, if it is known what fits."""
+        self.symbols = min(self.symbols, symbols or self.symbols)
+
+    def nats(self, weights: Weights, documents: Documents) -> NDArray[np.float64]:
+        """-ln p of the bytes of each document by itself; float64, shape (documents,)."""
+        pieces = cut(documents.lengths, self._shape.context)
+        nats = np.zeros(len(documents), np.float64)
+        weights = {name: weight.detach() for name, weight in weights.items()}  # else another graph
+        left = np.argsort(-pieces.length, kind="stable")
+        while len(left):
+            rows, width = self._size(int(pieces.length[left[0]]), len(left))
+            batch = Pieces(*(column[left[:rows]] for column in pieces))
+            try:
+                counted = self._batch(weights, documents, batch, (rows, width))
+            except RuntimeError as error:
+                if rows == 1 or not is_lack_of_memory(error):
+                    raise
+                self.symbols = max(width, rows * width // 2)
+            else:
+                np.add.at(nats, batch.document, counted)
+                left = left[rows:]
+                continue
+            release_memory(weights["embed"].device)
+        return nats
+
+    def _size(self, longest: int, left: int) -> tuple[int, int]:
+        """Windows and positions of the next batch; the same ones for all that is compiled."""
+        context = self._shape.context
+        if self._numerics.compiled and longest > context // 2:
+            return max(1, self.symbols // context), context
+        return min(left, max(1, self.symbols // longest)), longest
+
+    def _batch(
+        self, weights: Weights, documents: Documents, batch: Pieces, size: tuple[int, int]
+    ) -> NDArray[np.float64]:
+        """Nats of what is counted of each window, float64, shape (windows,)."""
+        numerics, shape, device = self._numerics, self._shape, weights["embed"].device
+        dtype = torch.bfloat16 if numerics.precision == "bf16" else torch.float32
+        tables = position_tables(shape, dtype, device)
+        x, y = (torch.from_numpy(a).to(device) for a in _read(documents, batch, size))
+        is_whole = numerics.compiled and size[1] == shape.context
+        nats_of = _compiled() if is_whole else target_nats
+        with torch.no_grad():
+            y_nats = nats_of(weights, x, y, shape, tables, numerics.attention)[: len(batch.start)]
+        counted: NDArray[np.float64] = y_nats.cpu().numpy().astype(np.float64).sum(axis=1)
+        return counted
 
 
 @functools.cache
@@ -93,30 +133,14 @@ def _compiled() -> Callable[..., Tensor]:
     return compiled
 
 
-def _batches(
-    lengths: NDArray[np.int64], symbols: int, context: int | None
-) -> Iterator[NDArray[np.int64]]:
-    """Windows of similar length together, at most `symbols` positions with padding.
-
-    Given a context, those longer than half of it count as that long.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        longest = int(lengths[order[0]])
-        width = context if context and longest > context // 2 else longest
-        size = max(1, symbols // width)
-        yield order[:size]
-        order = order[size:]
-
-
 def _read(
-    documents: Documents, pieces: Pieces, size: tuple[int, int] | None
+    documents: Documents, pieces: Pieces, size: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Symbols read and to be predicted; not counted: `DOCUMENT`.
+    """Symbols read and to be predicted, shape `size`: (windows, positions).
 
-    Their shape is `size`, or as small as can be: (windows, longest).
+    What is not counted is `DOCUMENT`; so are windows beyond the pieces.
     """
-    rows, width = size or (len(pieces.length), int(pieces.length.max()))
+    rows, width = size
     column = np.arange(width)
     inside = column < pieces.length[:, None]
     # position p of a document is its begin symbol for p = 0 and byte p - 1 after that

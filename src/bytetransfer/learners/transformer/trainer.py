@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bytetransfer.errors import RunFailedError
 from bytetransfer.learners.transformer.attention import position_tables
+from bytetransfer.learners.transformer.memory import is_lack_of_memory, release_memory
 from bytetransfer.learners.transformer.model import (
     State,
     Weights,
@@ -69,7 +70,7 @@ class Trainer:
         self.micro_batch = micro_batch
         self.bits_per_byte: float | None = None
         self.ranks = ranks
-        self._device = torch.device(numerics.device)
+        self._device, self._is_compiled = torch.device(numerics.device), numerics.compiled
         fused = fuse(start, settings.shape)
         weights = {name: tensor.to(self._device) for name, tensor in fused.items()}
         place = Sharded if sharded else Replicated
@@ -162,24 +163,20 @@ class Trainer:
                 self.micro_batch = -(-size // 2)
                 if not self._placed.survives_lack_of_memory:
                     raise
-            # only here: inside the handler the error keeps the tensors of the failed try alive
             self._optimiser.zero_grad(set_to_none=True)
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+            release_memory(self._device)
 
     def _accumulate(self, x_BT: Tensor, y_BT: Tensor, scale: float) -> Tensor:
         total = torch.zeros((), device=self._device)
-        size = self.micro_batch
+        size = min(self.micro_batch, len(x_BT))
+        if self._is_compiled:  # a last piece of another size would compile anew
+            missing = (0, 0, 0, -len(x_BT) % size)
+            x_BT, y_BT = (F.pad(tokens, missing, value=DOCUMENT) for tokens in (x_BT, y_BT))
         pieces = [*zip(torch.split(x_BT, size), torch.split(y_BT, size), strict=True)]
         for number, (x, y) in enumerate(pieces, 1):
             x, y = x.to(self._device), y.to(self._device)
             total += self._placed.accumulate(x, y, scale, is_last=number == len(pieces))
         return total
-
-
-def is_lack_of_memory(error: RuntimeError) -> bool:
-    """Whether an allocation failed; on a CPU torch has no class for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _nats(settings: TransformerSettings, numerics: Numerics, device: torch.device) -> Nats:
