@@ -1,6 +1,6 @@
 """How fast, how small and how good the surface learner is.
 
-    python benchmarks/ngram.py                                 rates, on generated text
+    python benchmarks/ngram.py                                 rates, on generated text and noise
     python benchmarks/ngram.py --text FOLDER                   rates and losses on NAME.txt.gz
     python benchmarks/ngram.py --scale FOLDER FOLDER           rates at 1, 10 and 100 MB of text
     python benchmarks/ngram.py --text FOLDER --json FILE
@@ -54,6 +54,12 @@ def generated(size: int, seed: int) -> Documents:
     draws = (np.random.default_rng(seed).zipf(1.2, size // 3) % 20_000).tolist()
     sentences = (b" ".join(lexicon[i] for i in draws[a : a + 20]) for a in range(0, len(draws), 20))
     return take(Documents.from_list(sentences), size)
+
+
+def noise(size: int, seed: int) -> Documents:
+    """Random bytes, the worst case for memory: hardly an n-gram of four bytes recurs."""
+    random = np.random.default_rng(seed)
+    return Documents.from_list(random.bytes(1000) for _ in range(size // 1000))
 
 
 def read_split(path: Path, seed: int = 0) -> Split:
@@ -281,7 +287,12 @@ def main() -> None:
 
 def rates_and_losses(arguments: argparse.Namespace) -> dict[str, list[Row]]:
     text, held_out = generated(arguments.size, seed=1), generated(1_000_000, seed=2)
-    tables = {"rates": [rates("generated", text, held_out)]}
+    tables = {
+        "rates": [
+            rates("generated", text, held_out),
+            rates("random bytes", noise(arguments.size // 2, seed=1), noise(1_000_000, seed=2)),
+        ]
+    }
     print_table(tables["rates"])
     if arguments.text:
         splits = {
