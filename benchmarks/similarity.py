@@ -21,7 +21,8 @@ from rich.progress import track
 from rich.table import Table
 from scipy import stats
 
-from bytetransfer.analysis.mrqap import Association, PairTable, mrqap
+from bytetransfer.analysis.mrqap import Association, mrqap
+from bytetransfer.analysis.pair_table import PairTable
 from bytetransfer.analysis.similarity import Permuted
 
 EFFECTS = 2.0

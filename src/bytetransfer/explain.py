@@ -21,7 +21,7 @@ from bytetransfer.analysis.decomposition import (
     stacks,
 )
 from bytetransfer.analysis.scaling import model_scaling, scaling
-from bytetransfer.analysis.similarity import similarity
+from bytetransfer.analysis.similarity import similarities
 from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.corpus.typology import typological_distances
 from bytetransfer.errors import MissingExtraError
@@ -163,10 +163,9 @@ def _similarity(evidence: Evidence) -> Section:
         **distances_of_texts(evidence, notes, missing),
         **evidence.distances,
     }
-    results = {
-        group: similarity(rows, measures, seed=evidence.seed)
-        for group, rows in by_group(evidence.between_languages).items()
-    }
+    groups = by_group(evidence.between_languages)
+    found = similarities(groups.values(), measures, seed=evidence.seed)
+    results = dict(zip(groups, found, strict=True))
     section = similarity_section(results, evidence.names, missing=missing, notes=notes)
     return _languages_only(section, evidence)
 
@@ -223,7 +222,7 @@ def _contamination(evidence: Evidence) -> Section:
     groups = by_group(evidence.between_languages).values() if shares else ()
     return contamination_section(
         readings,
-        [follow_contamination(rows, shares, seed=evidence.seed) for rows in groups],
+        follow_contamination(groups, shares, seed=evidence.seed),
         exposures(evidence.between_languages, shares),
         evidence.names,
         examples=examples,

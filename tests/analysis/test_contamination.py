@@ -197,7 +197,7 @@ def association(found, measure: str) -> Association:
 
 def test_transfer_that_follows_contamination_is_found_in_its_direction() -> None:
     readings, estimates = world(np.random.default_rng(3), effect=0.5)
-    found = follow_contamination(estimates, readings, permutations=499)
+    (found,) = follow_contamination([estimates], readings, permutations=499)
     real = association(found, "source_by_target, one")
     assert real.low is not None
     assert real.low < 0.5 < real.high
@@ -209,7 +209,7 @@ def test_without_an_effect_the_test_rejects_seldom() -> None:
     rejected, studies = 0, 100
     for study in range(studies):
         readings, estimates = world(np.random.default_rng(study), effect=0)
-        found = follow_contamination(estimates, readings, permutations=199, seed=study)
+        (found,) = follow_contamination([estimates], readings, permutations=199, seed=study)
         rejected += association(found, "source_by_target, one").p <= 0.05
     assert 0 < rejected <= 11  # of 100 at 5 %: 99 % of such series
 
@@ -237,7 +237,7 @@ def test_too_few_languages_are_answered_with_the_reason(languages) -> None:
         read([[("en", 9)]], corpus=f"c{n}", language=one) for n, one in enumerate(languages)
     ]
     _, estimates = world(np.random.default_rng(0), effect=0)
-    found = follow_contamination(estimates, readings)
+    (found,) = follow_contamination([estimates], readings)
     assert isinstance(found, Unanswered)
     assert "fewer than two corpora have a language" in found.reason
 
@@ -245,7 +245,7 @@ def test_too_few_languages_are_answered_with_the_reason(languages) -> None:
 def test_corpora_without_any_foreign_line_are_answered_with_the_reason() -> None:
     _, estimates = world(np.random.default_rng(0), effect=0)
     readings = [read([[(one, 9)]], corpus=one, language=one) for one in LANGUAGES]
-    found = follow_contamination(estimates, readings)
+    (found,) = follow_contamination([estimates], readings)
     assert isinstance(found, Similarity)
     for result in found.measures:
         assert isinstance(result.association, Unanswered)

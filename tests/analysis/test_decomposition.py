@@ -24,7 +24,7 @@ from bytetransfer.analysis.decomposition import (
 )
 from bytetransfer.analysis.source_table import Reading, SourceTable, source_table
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.transfer.interval import Resampling
+from bytetransfer.transfer.resampling import Resampling
 
 SIZES = (10_000, 31_623, 100_000, 316_228, 1_000_000, 3_162_278)
 GIVEN = 31_623

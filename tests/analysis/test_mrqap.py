@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered
-from bytetransfer.analysis.mrqap import Association, PairTable, mrqap
+from bytetransfer.analysis.mrqap import Association, mrqap
+from bytetransfer.analysis.pair_table import PairTable
 
 SQUARE = tuple("abcdefgh")
 STUDIES = 200

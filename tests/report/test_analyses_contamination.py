@@ -57,7 +57,7 @@ def world():
 
 
 def section(readings, rows=(), **more):
-    transfer = [follow_contamination(rows, readings, permutations=199)] if rows else []
+    transfer = follow_contamination([rows], readings, permutations=199) if rows else []
     return contamination_section(readings, transfer, exposures(rows, readings), NAMES, **more)
 
 

@@ -18,7 +18,7 @@ from bytetransfer.report.analyses.scaling import scaling_section
 from bytetransfer.report.figures import draw
 from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import estimate_transfer
-from bytetransfer.transfer.interval import Resampling
+from bytetransfer.transfer.resampling import Resampling
 
 SIZES = (10_000, 31_623, 100_000, 316_228, 1_000_000, 3_162_278)
 WORTH = {"nonsense": 0.7, "cipher(en)": 3.0, "en": 9.0, "ru": 2.0}

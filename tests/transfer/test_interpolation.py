@@ -14,7 +14,8 @@ from bytetransfer.transfer.interpolation import (
     bend_shares,
     bracket,
 )
-from bytetransfer.transfer.interval import CurveNoise, Resampling, interval
+from bytetransfer.transfer.interval import CurveNoise, interval
+from bytetransfer.transfer.resampling import Resampling
 
 SPAN = math.log(1e3)
 PLACES = np.linspace(0, SPAN, 6)

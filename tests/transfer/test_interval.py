@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from bytetransfer.transfer import interval as interval_module
-from bytetransfer.transfer.interval import (
-    CurveNoise,
-    Resampling,
-    interval,
-    resampled_log_losses,
-)
+from bytetransfer.transfer.interval import CurveNoise, interval
+from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
 from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 LOG_SIZES = np.log(6e6) + np.linspace(0, math.log(1e3), 6)

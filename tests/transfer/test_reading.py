@@ -11,11 +11,12 @@ from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.project import Project
 from bytetransfer.study_file import parse_study
 from bytetransfer.transfer.curve import Curve, fit_log_losses
-from bytetransfer.transfer.interval import CurveNoise, Resampling
+from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.literature import LinearCurve, PublishedCurve
 from bytetransfer.transfer.methods import METHODS
 from bytetransfer.transfer.power_law import PowerLawCurve
 from bytetransfer.transfer.reading import read_curve
+from bytetransfer.transfer.resampling import Resampling
 
 SIZES = np.geomspace(6e6, 6e9, 6)
 SPAN = math.log(1e3)

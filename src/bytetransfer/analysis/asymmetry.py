@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered, holm
+from bytetransfer.transfer.distributions import normal_quantile, normal_tail
 
 Floats = NDArray[np.float64]
 
@@ -134,8 +134,8 @@ def _effects(
             LanguageEffect(language=name, effect=value, low=None, high=None, corrected_p=None)
             for name, value in zip(languages, values.tolist(), strict=True)
         )
-    reach = stats.norm.ppf((1 + level) / 2) * errors
-    p_values = holm((2 * stats.norm.sf(np.abs(values) / errors)).tolist())
+    reach = normal_quantile((1 + level) / 2) * errors
+    p_values = holm((2 * normal_tail(np.abs(values) / errors)).tolist())
     return tuple(
         LanguageEffect(language=name, effect=value, low=low, high=high, corrected_p=p)
         for name, value, low, high, p in zip(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from scipy import stats
-
+from bytetransfer.transfer.distributions import normal_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
 
 
@@ -54,12 +52,6 @@ def log_effective_bytes(row: TransferEstimate) -> float | None:
     return math.log(row.effective_bytes) if row.status == "inside" else None
 
 
-@lru_cache
-def _normal_quantile(share: float) -> float:
-    """Few levels, and one call a cell of every law."""
-    return float(stats.norm.ppf(share))
-
-
 def standard_error(row: TransferEstimate) -> float | None:
     """Standard error of log D_E that a two-sided interval stands for; None without one.
 
@@ -70,7 +62,7 @@ def standard_error(row: TransferEstimate) -> float | None:
     if row.interval != "two_sided" or row.effective_low is None or row.effective_high is None:
         return None
     width = math.log(row.effective_high) - math.log(row.effective_low)
-    error = width / (2 * _normal_quantile((1 + row.level) / 2))
+    error = width / (2 * normal_quantile((1 + row.level) / 2))
     return float(max(error, 1 / max(1.0, row.effective_bytes)))
 
 

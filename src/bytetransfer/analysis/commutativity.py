@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from bytetransfer.analysis.asymmetry import Asymmetry, DirectedPair, asymmetry
 from bytetransfer.analysis.cells import Group, Unanswered, by_group, holm_known
 from bytetransfer.analysis.equivalence import log_error
 from bytetransfer.analysis.premium import Premium, in_content_bytes
+from bytetransfer.transfer.distributions import normal_quantile, normal_tail, t_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
 
 
@@ -203,7 +203,7 @@ def _effective(row: TransferEstimate, setting: _Setting) -> Difference:
     """D_E with the limits that were measured, else those of the declared noise."""
     if row.interval != "none" or setting.noise is None:
         return Difference(row.effective_bytes, row.effective_low, row.effective_high)
-    reach = math.exp(float(stats.norm.ppf((1 + setting.level) / 2)) * setting.noise)
+    reach = math.exp(normal_quantile((1 + setting.level) / 2) * setting.noise)
     return Difference(row.effective_bytes, row.effective_bytes / reach, row.effective_bytes * reach)
 
 
@@ -241,7 +241,7 @@ def _less(one: Difference, other: Difference) -> Difference:
 def _p(value: float, one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return None
-    return float(2 * stats.norm.sf(abs(value) / math.hypot(one, other)))
+    return float(2 * normal_tail(abs(value) / math.hypot(one, other)))
 
 
 def _by_seed(first: str, second: str, setting: _Setting) -> Difference | Unanswered:
@@ -258,7 +258,8 @@ def _by_seed(first: str, second: str, setting: _Setting) -> Difference | Unanswe
             f"{unknown} of {len(setting.by_seed)} seeds have no number in both directions"
         )
     value = float(np.mean(known))
-    reach = float(stats.t.ppf((1 + setting.level) / 2, len(known) - 1) * stats.sem(known))
+    error = float(np.std(known, ddof=1)) / math.sqrt(len(known))
+    reach = float(t_quantile((1 + setting.level) / 2, len(known) - 1)) * error
     return Difference(value, value - reach, value + reach)
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered
-from bytetransfer.analysis.similarity import Distances, Similarity, similarity
+from bytetransfer.analysis.similarity import Distances, Similarity, similarities
+from bytetransfer.transfer.distributions import beta_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
 
 UNDECIDED = ""
@@ -249,9 +249,9 @@ class _Survey:
 def _exact_limits(value: float, lines: float, level: float) -> tuple[float, float]:
     """Limits of Clopper & Pearson (Biometrika 26, 1934) for a share of `lines`, also of a half."""
     tail, found = (1 - level) / 2, value * lines
-    low = float(stats.beta.ppf(tail, found, lines - found + 1)) if found > 0 else 0.0
+    low = beta_quantile(tail, found, lines - found + 1) if found > 0 else 0.0
     missing = lines - found
-    high = float(stats.beta.ppf(1 - tail, found + 1, missing)) if missing > 1e-9 else 1.0
+    high = beta_quantile(1 - tail, found + 1, missing) if missing > 1e-9 else 1.0
     return min(low, value), max(high, value)
 
 
@@ -309,14 +309,14 @@ def _knows_both(holder: Reading, other: Reading) -> bool:
 
 
 def follow_contamination(
-    estimates: Iterable[TransferEstimate],
+    groups: Iterable[Iterable[TransferEstimate]],
     readings: Iterable[Reading],
     *,
     unit: Unit = "bytes",
     permutations: int = 9_999,
     seed: int = 0,
     level: float = 0.95,
-) -> Similarity | Unanswered:
+) -> list[Similarity | Unanswered]:
     """Does transfer follow contamination? Log D_E against log shares, as against a distance.
 
     Source and target effects are removed from both and languages permuted (`mrqap`). The measures
@@ -324,7 +324,7 @@ def follow_contamination(
     all of them. A slope is log D_E a tenfold share.
 
     Args:
-        estimates: of one group (`cells.by_group`).
+        groups: the estimates of each group (`cells.by_group`).
         readings: of their corpora, by one or more detectors; two of one language are no pair.
         unit: shares of bytes or of lines.
         permutations: see `mrqap`.
@@ -332,7 +332,7 @@ def follow_contamination(
         level: nominal coverage of intervals.
 
     Returns:
-        One result a direction and detector, or the reason why there are none.
+        For each group one result a direction and detector, or the reason why there are none.
     """
     by_detector: dict[str, list[Reading]] = {}
     for reading in readings:
@@ -343,13 +343,13 @@ def follow_contamination(
         for direction in DIRECTIONS
     }
     if not any(measures.values()):
-        return Unanswered(
+        reason = (
             "fewer than two corpora have a language that a detector knows; state `language` of each"
         )
-    rows = [
-        row for row in estimates if any((row.source, row.target) in m for m in measures.values())
-    ]
-    return similarity(rows, measures, permutations=permutations, seed=seed, level=level)
+        return [Unanswered(reason) for _ in groups]
+    known = {pair for measure in measures.values() for pair in measure}
+    rows = [[row for row in some if (row.source, row.target) in known] for some in groups]
+    return similarities(rows, measures, permutations=permutations, seed=seed, level=level)
 
 
 @dataclass(frozen=True, kw_only=True)

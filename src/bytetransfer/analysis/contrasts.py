@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered, holm_known
 from bytetransfer.analysis.source_table import Reading, SourceTable
 from bytetransfer.transfer.curve import Floats
+from bytetransfer.transfer.distributions import f_quantile, t_quantile, t_tail
 
 _FOREIGN_NOISE = 0.99
 
@@ -222,7 +222,7 @@ def _seed_parts(
         (shared * math.fsum(inside) ** 2 / seeds, seeds - 1.0),
     ]
     total = sum(part for part, _ in pooled)
-    if total > paired * float(stats.f.ppf(_FOREIGN_NOISE, degrees, seeds - 1.0)):
+    if total > paired * float(f_quantile(_FOREIGN_NOISE, degrees, seeds - 1.0)):
         # Other sources are far noisier than these: what they say is not of these.
         return [(paired, seeds - 1.0)]
     if paired > total > 0:
@@ -243,7 +243,7 @@ def _two_way(deviations: Floats) -> tuple[float, float]:
 def _amount(value: float, noise: _Noise | None, level: float, allowance: float = 0.0) -> Amount:
     if noise is None:
         return Amount(value)
-    half = float(stats.t.ppf((1 + level) / 2, noise.degrees)) * noise.error + allowance
+    half = float(t_quantile((1 + level) / 2, noise.degrees)) * noise.error + allowance
     return Amount(value, value - half, value + half)
 
 
@@ -252,4 +252,4 @@ def _p(value: float, noise: _Noise | None) -> float | None:
         return None
     if noise.error == 0:
         return 1.0 if value == 0 else 0.0
-    return float(2 * stats.t.sf(abs(value) / noise.error, noise.degrees))
+    return 2 * t_tail(abs(value) / noise.error, noise.degrees)

@@ -16,8 +16,8 @@ from bytetransfer.analysis.contrasts import Contrast, contrasts
 from bytetransfer.analysis.decomposition import Undecided, measured_cells
 from bytetransfer.analysis.source_table import source_table
 from bytetransfer.measurement import Measurements
-from bytetransfer.transfer.interval import Resampling
 from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.resampling import Resampling
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.analysis.contrasts import Contrast, Pair, contrasts
 from bytetransfer.analysis.source_table import SourceTable, source_table
 from bytetransfer.measurement import SCRATCH, Measurements
-from bytetransfer.transfer.interval import Resampling
 from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.resampling import Resampling
 
 NO_PRETRAINING = "no pretraining"
 RUNGS: tuple[tuple[str, str], ...] = (

@@ -26,9 +26,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered, holm, standard_error
+from bytetransfer.transfer.distributions import chi2_tail, normal_quantile, normal_tail
 from bytetransfer.transfer.estimate import TransferEstimate
 
 RESOLUTION_BYTES = 1.0
@@ -147,7 +147,7 @@ def _kind(row: TransferEstimate, noise: float | None, level: float) -> str:
     error = log_error(row, noise)
     if error is None:
         return "without_interval"
-    low = row.effective_bytes * math.exp(-float(stats.norm.ppf((1 + level) / 2)) * error)
+    low = row.effective_bytes * math.exp(-normal_quantile((1 + level) / 2) * error)
     if row.interval != "none" and row.effective_low is not None:
         low = row.effective_low
     positive = low - row.finetune_bytes >= RESOLUTION_BYTES
@@ -161,13 +161,13 @@ def _tests(
     s = np.array([(log_error(row, noise) or 0.0) / row.transfer_fraction for row in rows])
     first, second = np.array(list(itertools.combinations(range(len(rows)), 2))).T
     distance, error = np.abs(x[first] - x[second]), np.hypot(s[first], s[second])
-    p_equivalent = float(stats.norm.cdf((distance - math.log(factor)) / error).max())
+    p_equivalent = float(normal_tail((math.log(factor) - distance) / error).max())
     weights = 1 / s**2
     q = float(np.sum(weights * (x - np.average(x, weights=weights)) ** 2))
-    p_different = float(stats.chi2.sf(q, len(rows) - 1))
+    p_different = chi2_tail(q, len(rows) - 1)
     return Equivalence(
         ratio=float(np.exp(np.ptp(x))),
-        within=float(np.exp((distance + stats.norm.ppf(level) * error).max())),
+        within=float(np.exp((distance + normal_quantile(level) * error).max())),
         p_equivalent=p_equivalent,
         p_different=p_different,
         corrected_equivalent=p_equivalent,

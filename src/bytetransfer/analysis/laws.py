@@ -24,12 +24,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
 from bytetransfer.analysis.cells import Unanswered, standard_error
 from bytetransfer.analysis.contrasts import Amount
 from bytetransfer.analysis.tobit import Regression, tobit
 from bytetransfer.transfer.curve import Floats
+from bytetransfer.transfer.distributions import chi2_tail, normal_quantile, t_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes
 
@@ -126,7 +127,7 @@ def finetune_law(
     if isinstance(fit, Unanswered):
         return fit
     degrees = len(sizes) - 3
-    quantile = float(stats.t.ppf((1 + level) / 2, degrees))
+    quantile = float(t_quantile((1 + level) / 2, degrees))
     offset = _offset_amount(sizes, losses, fit, 1 + quantile**2 / degrees)
     bound = _offset_bound(sizes, offset)
     if bound and offset.high is None:
@@ -240,7 +241,7 @@ def _law(
     if isinstance(fit, Unanswered):
         return fit
     # Half-widths of cells over the normal quantile have their own degrees of freedom in them.
-    quantiles = stats.norm.ppf((1 + level) / 2) / stats.t.ppf((1 + level) / 2, fit.degrees)
+    quantiles = normal_quantile((1 + level) / 2) / t_quantile((1 + level) / 2, fit.degrees)
     noise = _noise(kept, of_transfer=of_transfer)
     wider = max(1.0, float(quantiles) * noise / fit.scatter)
     amounts = [
@@ -299,7 +300,7 @@ def _misfit(
         return None
     said = _design([row for row, _ in known], parameters) @ fit.coefficients
     rest = np.log([row.effective_bytes for row, _ in known]) - said
-    return float(stats.chi2.sf(np.square(rest / [error for _, error in known]).sum(), degrees))
+    return chi2_tail(float(np.square(rest / [error for _, error in known]).sum()), degrees)
 
 
 def _law_error(

@@ -25,37 +25,24 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bytetransfer.analysis.cells import Unanswered
+from bytetransfer.analysis.pair_table import (
+    NEGLIGIBLE,
+    Floats,
+    Frame,
+    Moved,
+    Names,
+    PairTable,
+    Places,
+    Scheme,
+    make_frame,
+)
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
-Moved = Literal["targets", "both"]
-_Names = tuple[tuple[str, ...], tuple[str, ...]]
-
-_BATCH_CELLS = 2_000_000  # numbers held at once while permuting
-_NEGLIGIBLE = 1e-9  # of the spread before covariates were removed: rounding, not a spread
+_BATCH_CELLS = 200_000  # numbers held at once while permuting: as many as stay in a cache
 _TIE = 1e-10  # two arrangements that close, relatively, have the same statistic
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairTable:
-    """A number for every pair of a source and a target, or none.
-
-    Attributes:
-        sources: names of the rows, each once.
-        targets: names of the columns, each once.
-        values: shape (sources, targets); NaN where there is none.
-    """
-
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-    values: Floats
 
 
 @dataclass(frozen=True)
@@ -104,7 +91,7 @@ class Association:
     smallest_p: float
     permutations: int
     exact: bool
-    moved: Literal["languages", "targets", "both"]
+    moved: Scheme
     pairs: tuple[ResidualPair, ...]
 
 
@@ -151,32 +138,49 @@ def mrqap(
     >>> round(found.slope, 6), round(found.correlation, 6), found.permutations, found.low
     (-2.0, -1.0, 24, None)
     """
-    frame = _frame(outcome, predictor, controls, moved)
-    if isinstance(frame, Unanswered):
-        return frame
-    if frame.moved == "targets" and len(frame.targets) == 2:
-        return Unanswered(
-            "exchanging two targets only turns the sign of what is compared, so that no p but 1 "
-            "could be found: three targets or more are needed"
-        )
-    arrangements, exact = _arrangements(frame, permutations, seed)
-    chance = _chance(frame, arrangements)
-    return _association(frame, chance, exact, level)
+    (found,) = mrqap_each(
+        [outcome], predictor, controls=controls, permutations=permutations, seed=seed,
+        level=level, moved=moved,
+    )  # fmt: skip
+    return found
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What all arrangements share; cells are those with outcome, predictor and controls."""
+def mrqap_each(
+    outcomes: Sequence[PairTable],
+    predictor: PairTable,
+    *,
+    controls: Sequence[PairTable] = (),
+    permutations: int = 9_999,
+    seed: int = 0,
+    level: float = 0.95,
+    moved: Moved = "targets",
+) -> list[Association | Unanswered]:
+    """`mrqap` of several outcomes by one predictor, which every arrangement moves once for all.
 
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-    moved: Literal["languages", "targets", "both"]
-    rows: Places  # of each cell
-    columns: Places
-    basis: Floats  # orthonormal, shape (cells, rank): sources, targets, controls
-    outcome: Floats  # residuals, shape (cells,)
-    predictor: Floats
-    table: Floats  # residuals of the predictor wherever it is known, 0 elsewhere
+    Args:
+        outcomes: each explained by itself; sources and targets as those of the predictor.
+        predictor: see `mrqap`.
+        controls: see `mrqap`.
+        permutations: see `mrqap`.
+        seed: see `mrqap`.
+        level: see `mrqap`.
+        moved: see `mrqap`.
+    """
+    frames = [make_frame(outcome, predictor, controls, moved) for outcome in outcomes]
+    found: dict[int, Association | Unanswered] = {}
+    alike: dict[Names, list[int]] = {}
+    for number, frame in enumerate(frames):
+        if isinstance(frame, Unanswered):
+            found[number] = frame
+        else:
+            alike.setdefault((frame.sources, frame.targets), []).append(number)
+    for numbers in alike.values():
+        # Frames of the same names have the same predictor, wherever it is moved to.
+        some = [frame for n in numbers if isinstance(frame := frames[n], Frame)]
+        arrangements, exact = _arrangements(some[0], permutations, seed)
+        for number, frame, chance in zip(numbers, some, _chances(some, arrangements), strict=True):
+            found[number] = _association(frame, chance, exact, level)
+    return [found[number] for number in range(len(frames))]
 
 
 @dataclass(frozen=True)
@@ -187,93 +191,7 @@ class _Chance:
     predictor: Floats
 
 
-def _frame(
-    outcome: PairTable, predictor: PairTable, controls: Sequence[PairTable], moved: Moved
-) -> _Frame | Unanswered:
-    """The cells and languages that are compared, and both variables without the covariates."""
-    tables = (outcome, predictor, *controls)
-    names = predictor.sources, predictor.targets
-    if any((table.sources, table.targets) != names for table in tables):
-        raise ValueError("the tables are not of the same sources and targets")
-    stack = np.stack([table.values for table in tables])
-    stack[:, np.array([[a == b for b in names[1]] for a in names[0]], bool)] = np.nan
-    # A language without any predictor has no place in an arrangement of predictors.
-    stack, names = _trim(stack, names, _complete(stack[1:]))
-    scheme: Literal["languages", "targets", "both"] = moved
-    if set(names[0]) == set(names[1]):
-        scheme = "languages"
-        stack = stack[:, :, [names[1].index(name) for name in names[0]]]
-        names = names[0], names[0]
-    else:
-        stack, names = _trim(stack, names, _complete(stack))
-    known, cells = _complete(stack[1:]), _complete(stack)
-    basis = _basis(cells, stack[2:])
-    y, x = _without(basis, stack[0][cells]), _without(basis, stack[1][cells])
-    if (reason := _obstacle(basis, (y, stack[0][cells]), (x, stack[1][cells]), names)) is not None:
-        return Unanswered(reason)
-    table = np.zeros(known.shape)
-    table[known] = _without(_basis(known, stack[2:]), stack[1][known])
-    rows, columns = np.nonzero(cells)
-    return _Frame(*names, scheme, rows, columns, basis, y, x, table)
-
-
-def _complete(stack: Floats) -> Flags:
-    return np.asarray(np.isfinite(stack).all(axis=0))
-
-
-def _trim(stack: Floats, names: _Names, cells: Flags) -> tuple[Floats, _Names]:
-    """Without the rows and columns that have none of the cells."""
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    kept = tuple(names[0][row] for row in rows), tuple(names[1][column] for column in columns)
-    return stack[:, rows][:, :, columns], kept
-
-
-def _obstacle(
-    basis: Floats, outcome: tuple[Floats, Floats], predictor: tuple[Floats, Floats], names: _Names
-) -> str | None:
-    """Why there is nothing to compare, given residuals and values of both variables."""
-    pairs, rank = basis.shape
-    if not pairs:
-        return "no pair of two languages has both variables"
-    if pairs - rank < 2:
-        return (
-            f"{pairs} pairs of {len(names[0])} sources and {len(names[1])} targets leave "
-            f"{pairs - rank} to compare once source and target effects are removed; at least 2 "
-            "are needed, so add languages"
-        )
-    if _is_flat(*predictor):
-        return (
-            "the predictor is constant, or a sum of a part of the source and a part of the target, "
-            "so nothing of it is left once source and target effects are removed"
-        )
-    if _is_flat(*outcome):
-        return "nothing of the outcome is left once source and target effects are removed"
-    return None
-
-
-def _basis(cells: Flags, controls: Floats) -> Floats:
-    """Orthonormal columns that span the dummies of sources and targets, and the controls."""
-    rows, columns = np.nonzero(cells)
-    design = np.zeros((len(rows), sum(cells.shape) + len(controls)))
-    design[np.arange(len(rows)), rows] = 1
-    design[np.arange(len(rows)), cells.shape[0] + columns] = 1
-    for place, control in enumerate(controls, start=sum(cells.shape)):
-        values = control[cells]
-        scale = np.abs(values).max(initial=0.0)
-        design[:, place] = values / scale if scale else values
-    left, sizes, _ = np.linalg.svd(design, full_matrices=False)
-    return np.asarray(left[:, sizes > _NEGLIGIBLE * sizes.max(initial=0.0)])
-
-
-def _without(basis: Floats, values: Floats) -> Floats:
-    return np.asarray(values - basis @ (basis.T @ values))
-
-
-def _is_flat(residuals: Floats, values: Floats) -> bool:
-    return float(np.abs(residuals).max()) <= _NEGLIGIBLE * float(np.abs(values).max())
-
-
-def _arrangements(frame: _Frame, permutations: int, seed: int) -> tuple[list[Places], bool]:
+def _arrangements(frame: Frame, permutations: int, seed: int) -> tuple[list[Places], bool]:
     """Places of rows and of columns in every arrangement; the observed one first.
 
     Returns:
@@ -304,25 +222,48 @@ def _draws(generator: np.random.Generator, size: int, count: int) -> Places:
     return places
 
 
-def _chance(frame: _Frame, arrangements: Sequence[Places]) -> _Chance:
-    """Covariance of every arrangement of the predictor with both variables."""
-    rows, columns = arrangements
-    batch = max(1, _BATCH_CELLS // len(frame.rows))
-    parts: list[Floats] = []
+def _chances(frames: Sequence[Frame], arrangements: Sequence[Places]) -> list[_Chance]:
+    """Covariances of every arrangement of one predictor with both variables of each frame."""
+    table, (rows, columns) = frames[0].table, arrangements
+    kinds: dict[tuple[bytes, bytes], list[int]] = {}
+    for number, frame in enumerate(frames):
+        kinds.setdefault((frame.rows.tobytes(), frame.columns.tobytes()), []).append(number)
+    parts = [_weights([frames[n] for n in same], table.shape) for same in kinds.values()]
+    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
+    weights, inside = np.hstack(parts), np.stack([part.any(axis=1) for part in parts], axis=1)
+    least, batch = NEGLIGIBLE * (table**2).sum(), max(1, _BATCH_CELLS // table.size)
+    found = np.zeros((len(frames), 2, len(rows)))
     for start in range(0, len(rows), batch):
         part = slice(start, start + batch)
-        moved = frame.table[rows[part][:, frame.rows], columns[part][:, frame.columns]]
-        # What the covariates explain is taken off the length alone: y and x have none of it.
-        length2 = (moved**2).sum(axis=1) - ((moved @ frame.basis) ** 2).sum(axis=1)
-        usable = length2 > _NEGLIGIBLE * (frame.table**2).sum()
-        length = np.sqrt(np.where(usable, length2, 1.0))
-        both = moved @ np.column_stack([frame.outcome, frame.predictor])
-        parts.append(np.where(usable[:, None], both / length[:, None], 0.0))
-    joined = np.concatenate(parts)
-    return _Chance(joined[:, 0], joined[:, 1])
+        places = rows[part, :, None] * table.shape[1] + columns[part, None, :]
+        moved = table.ravel().take(places.reshape(len(places), -1))
+        squares = (moved * moved) @ inside.astype(np.float64)
+        products = np.split(moved @ weights, ends, axis=1)
+        for same, of_kind, square in zip(kinds.values(), products, squares.T, strict=True):
+            outcomes, predictor, covariates = np.split(of_kind, [len(same), len(same) + 1], axis=1)
+            # What the covariates explain is taken off the length alone: y and x have none of it.
+            length2 = square - np.square(covariates).sum(axis=1)
+            usable = length2 > least
+            scale = np.where(usable, 1 / np.sqrt(np.where(usable, length2, 1.0)), 0.0)
+            found[same, 0, part] = outcomes.T * scale
+            found[same, 1, part] = predictor[:, 0] * scale
+    return [_Chance(*both) for both in found]
 
 
-def _association(frame: _Frame, chance: _Chance, exact: bool, level: float) -> Association:
+def _weights(frames: Sequence[Frame], shape: tuple[int, ...]) -> Floats:
+    """Outcomes, predictor and covariates of frames with the same cells, 0 where there is no cell.
+
+    Shape (places of the table, frames + 1 + covariates).
+    """
+    first = frames[0]
+    outcomes = [frame.outcome for frame in frames]
+    columns = np.column_stack([*outcomes, first.predictor, first.basis])
+    spread = np.zeros((*shape, columns.shape[1]))
+    spread[first.rows, first.columns] = columns
+    return spread.reshape(-1, columns.shape[1])
+
+
+def _association(frame: Frame, chance: _Chance, exact: bool, level: float) -> Association:
     x, y = frame.predictor, frame.outcome
     count = len(chance.outcome)
     statistic = np.abs(chance.outcome)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.laws import (
@@ -28,6 +27,7 @@ from bytetransfer.analysis.laws import (
     hernandez_law,
 )
 from bytetransfer.transfer.curve import Floats, pool_decreasing
+from bytetransfer.transfer.distributions import normal_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
 
 Course = Literal["pays", "stops", "starts", "costs", "mixed"]
@@ -271,7 +271,7 @@ def _limits(
         return np.array(lows) - given, np.array(highs) - given, rows[0].covers
     if noise is None:
         return None
-    half = noise * float(stats.norm.ppf((1 + level) / 2))
+    half = noise * normal_quantile((1 + level) / 2)
     gains = np.array([_gain(row) for row in rows])
     bounds = [row.status for row in rows]
     lower = np.where([bound == "below_range" for bound in bounds], -_OPEN, gains - half)

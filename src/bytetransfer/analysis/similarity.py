@@ -11,6 +11,7 @@ that are permuted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from itertools import permutations as pairs_of
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
 
 from bytetransfer.analysis.cells import (
     Group,
@@ -27,7 +28,9 @@ from bytetransfer.analysis.cells import (
     holm_known,
     log_effective_bytes,
 )
-from bytetransfer.analysis.mrqap import Association, Moved, PairTable, mrqap
+from bytetransfer.analysis.mrqap import Association, mrqap_each
+from bytetransfer.analysis.pair_table import Moved, PairTable
+from bytetransfer.transfer.distributions import t_tail
 from bytetransfer.transfer.estimate import TransferEstimate
 
 Distances = Mapping[tuple[str, str], float]
@@ -132,21 +135,58 @@ def similarity(
     Raises:
         ValueError: for estimates of several groups.
     """
-    rows = [row for row in estimates if row.source != row.target]
-    groups = by_group(rows)
-    if len(groups) > 1:
+    (found,) = similarities(
+        [estimates], measures, outcome=outcome, permutations=permutations, seed=seed, level=level,
+        moved=moved,
+    )  # fmt: skip
+    return found
+
+
+def similarities(
+    groups: Iterable[Iterable[TransferEstimate]],
+    measures: Mapping[str, Distances],
+    *,
+    outcome: Outcome = "log_effective_bytes",
+    permutations: int = 9_999,
+    seed: int = 0,
+    level: float = 0.95,
+    moved: Permuted = "targets",
+) -> list[Similarity | Unanswered]:
+    """`similarity` of several groups, each by itself; every measure is permuted once for all.
+
+    Args:
+        groups: the estimates of each.
+        measures: see `similarity`.
+        outcome: see `similarity`.
+        permutations: see `mrqap`.
+        seed: see `mrqap`.
+        level: nominal coverage of intervals.
+        moved: see `similarity`.
+    """
+    each = [[row for row in rows if row.source != row.target] for rows in groups]
+    if any(len(by_group(rows)) > 1 for rows in each):
         raise ValueError("estimates of several groups are not compared")
-    if (reason := _obstacle(rows, measures)) is not None:
-        return Unanswered(reason)
     labels: Moved = "both" if moved == "both" else "targets"
-    options = partial(mrqap, permutations=permutations, seed=seed, level=level, moved=labels)
+    options = partial(mrqap_each, permutations=permutations, seed=seed, level=level, moved=labels)
     test = partial(_tested, outcome=outcome, square=moved == "languages", test=options)
-    results = [_result(name, among, rows, outcome, test) for name, among in measures.items()]
+    reasons = [_obstacle(rows, measures) for rows in each]
+    asked = [rows for rows, reason in zip(each, reasons, strict=True) if reason is None]
+    by_measure = [_results(name, among, asked, outcome, test) for name, among in measures.items()]
+    answers = iter(
+        _answer(rows, outcome, results)
+        for rows, results in zip(asked, zip(*by_measure, strict=True), strict=False)
+    )
+    return [next(answers) if reason is None else Unanswered(reason) for reason in reasons]
+
+
+def _answer(
+    rows: Sequence[TransferEstimate], outcome: Outcome, results: Sequence[MeasureResult]
+) -> Similarity:
     tested = (result.association for result in results)
     corrected = holm_known([one.p if isinstance(one, Association) else None for one in tested])
     inside = [row for row in rows if row.status == "inside"]
     return Similarity(
-        group=next(iter(groups)),
+        group=next(iter(by_group(rows))),
         outcome=outcome,
         pairs=len(rows),
         censored=len(rows) - len(inside),
@@ -172,30 +212,38 @@ def _obstacle(rows: Sequence[TransferEstimate], measures: Mapping[str, Distances
     return None
 
 
-_Test = Callable[[PairTable, PairTable], Association | Unanswered]
+_Test = Callable[[Sequence[PairTable], PairTable], list[Association | Unanswered]]
 
 
 def _tested(
-    rows: Sequence[TransferEstimate],
+    groups: Sequence[Sequence[TransferEstimate]],
     among: Distances,
     *,
     outcome: Outcome,
     square: bool,
     test: _Test,
-) -> Association | Unanswered:
-    """The test of outcome and distances as tables; in a square one, of all languages by all."""
-    sources = tuple(sorted({row.source for row in rows}))
-    targets = tuple(sorted({row.target for row in rows}))
-    if square:
-        known = {name for pair in among for name in pair}
-        sources = targets = tuple(sorted(known & {*sources, *targets}))
-        if absent := [pair for pair in pairs_of(sources, 2) if pair not in among]:
-            return Unanswered(
-                f"to permute whole languages the distances of all pairs are needed; "
-                f"{len(absent)} are missing, such as {' and '.join(absent[0])}"
-            )
-    values = {(row.source, row.target): _value(row, outcome) for row in rows}
-    return test(_table(values, sources, targets), _table(among, sources, targets))
+) -> list[Association | Unanswered]:
+    """The tests of outcomes and distances as tables; in square ones, of all languages by all."""
+    found: dict[int, Association | Unanswered] = {}
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]] = {}
+    for number, rows in enumerate(groups):
+        sources = tuple(sorted({row.source for row in rows}))
+        targets = tuple(sorted({row.target for row in rows}))
+        if square:
+            known = {name for pair in among for name in pair}
+            sources = targets = tuple(sorted(known & {*sources, *targets}))
+            if absent := [pair for pair in pairs_of(sources, 2) if pair not in among]:
+                found[number] = Unanswered(
+                    f"to permute whole languages the distances of all pairs are needed; "
+                    f"{len(absent)} are missing, such as {' and '.join(absent[0])}"
+                )
+                continue
+        alike.setdefault((sources, targets), []).append(number)
+    for names, numbers in alike.items():
+        values = ({(r.source, r.target): _value(r, outcome) for r in groups[n]} for n in numbers)
+        outcomes = [_table(some, *names) for some in values]
+        found |= zip(numbers, test(outcomes, _table(among, *names)), strict=True)
+    return [found[number] for number in range(len(groups))]
 
 
 def _table(values: Distances, sources: tuple[str, ...], targets: tuple[str, ...]) -> PairTable:
@@ -212,27 +260,37 @@ def _value(row: TransferEstimate, outcome: Outcome) -> float:
     return float(np.log(row.effective_bytes)) if inside is None else inside
 
 
-def _result(
+def _results(
     name: str,
     among: Distances,
-    rows: Sequence[TransferEstimate],
+    groups: Sequence[Sequence[TransferEstimate]],
     outcome: Outcome,
-    test: Callable[[Sequence[TransferEstimate], Distances], Association | Unanswered],
-) -> MeasureResult:
-    """What one measure says, p not yet corrected."""
-    inside = [row for row in rows if row.status == "inside"]
-    known = [row for row in inside if (row.source, row.target) in among]
-    values = [_value(row, outcome) for row in known]
-    bounds = len(rows) > len(inside)
-    return MeasureResult(
-        measure=name,
-        association=test(inside, among),
-        corrected_p=None,
-        with_bounds=test(rows, among) if bounds else None,
-        naive=_naive([among[row.source, row.target] for row in known], values),
-        pairs=len(known),
-        missing=len(inside) - len(known),
-    )
+    test: Callable[
+        [Sequence[Sequence[TransferEstimate]], Distances], list[Association | Unanswered]
+    ],
+) -> list[MeasureResult]:
+    """What one measure says of each group, p not yet corrected."""
+    insides = [[row for row in rows if row.status == "inside"] for rows in groups]
+    bounded = [len(rows) > len(inside) for rows, inside in zip(groups, insides, strict=True)]
+    whole = [rows for rows, some in zip(groups, bounded, strict=True) if some]
+    answers = test([*insides, *whole], among)
+    with_bounds = iter(answers[len(groups) :])
+    found = []
+    for inside, association, some in zip(insides, answers, bounded, strict=False):
+        known = [row for row in inside if (row.source, row.target) in among]
+        distances = [among[row.source, row.target] for row in known]
+        found.append(
+            MeasureResult(
+                measure=name,
+                association=association,
+                corrected_p=None,
+                with_bounds=next(with_bounds) if some else None,
+                naive=_naive(distances, [_value(row, outcome) for row in known]),
+                pairs=len(known),
+                missing=len(inside) - len(known),
+            )
+        )
+    return found
 
 
 def _naive(distances: Sequence[float], values: Sequence[float]) -> RankCorrelation | Unanswered:
@@ -240,5 +298,13 @@ def _naive(distances: Sequence[float], values: Sequence[float]) -> RankCorrelati
         return Unanswered(f"{len(values)} pairs have both an estimate and a distance")
     if len(set(distances)) == 1 or len(set(values)) == 1:
         return Unanswered("all pairs have the same distance, or the same estimate")
-    found = stats.spearmanr(distances, values)
-    return RankCorrelation(float(found.statistic), float(found.pvalue), len(values))
+    correlation = float(np.corrcoef(_ranks(distances), _ranks(values))[0, 1])
+    degrees, rest = len(values) - 2, (1 + correlation) * (1 - correlation)
+    p = 2 * t_tail(abs(correlation) * math.sqrt(degrees / rest), degrees) if rest > 0 else 0.0
+    return RankCorrelation(correlation, p, len(values))
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[places], np.float64)

@@ -28,8 +28,9 @@ from bytetransfer.transfer.estimate import (
     SEEDS_AND_DOCUMENTS,
     SEEDS_ONLY,
 )
-from bytetransfer.transfer.interval import CurveNoise, Resampling, resampled_log_losses
+from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
 
 _FLAT = 1e-4  # fall of log loss per log byte; a curve that flat cannot be read
 

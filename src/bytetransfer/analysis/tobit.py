@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.transfer.curve import Floats
+from bytetransfer.transfer.distributions import t_quantile
 
 Sides = NDArray[np.int_]
 """0 where the outcome is a number, 1 where it is a lower bound, -1 where it is an upper one."""
@@ -44,7 +45,7 @@ class Regression:
 
     def half_width(self, column: int, level: float) -> float:
         """Half of the interval of a coefficient."""
-        quantile = float(stats.t.ppf((1 + level) / 2, self.degrees))
+        quantile = float(t_quantile((1 + level) / 2, self.degrees))
         return quantile * math.sqrt(max(0.0, float(self.covariance[column, column])))
 
 

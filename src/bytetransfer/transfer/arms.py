@@ -11,9 +11,10 @@ import numpy as np
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import Blocks, Measurement, name_rows
 from bytetransfer.transfer.curve import Floats
-from bytetransfer.transfer.interval import CurveNoise, Resampling, resampled_log_losses
+from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
 from bytetransfer.transfer.reading import LossCurve, Reading, read_curve
+from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,22 +118,25 @@ class ScratchArm:
         return CurveNoise(log_sizes, losses, self.resampling, resampled, blocks, refit)
 
     def resample_blocks(
-        self, finetuned: Sequence[Measurement], blocks: Mapping[str, Blocks]
-    ) -> Floats | None:
-        """Seed mean of the fine-tuned log loss on the same resampled blocks.
+        self, cells: Sequence[Sequence[Measurement]], blocks: Mapping[str, Blocks]
+    ) -> list[Floats | None]:
+        """Seed means of the fine-tuned log losses of many cells on the same resampled blocks.
 
         Returns:
-            Shape (replicates,); None if either arm lacks blocks.
+            A cell each: shape (replicates,), or None where either arm lacks blocks.
         """
         if self.block_bytes is None:
-            return None
-        found = [blocks.get(run.run) if run.run else None for run in finetuned]
-        count = self.block_bytes
-        nats = [table[:, 0] for table in found if table is not None and _same(table, count)]
-        if len(nats) < len(finetuned):
-            return None
-        stacked = np.stack(nats)[:, None, :]
-        return resampled_log_losses(self.block_weights, stacked, self.block_bytes)[:, 0]
+            return [None] * len(cells)
+        tables = [_known_nats(cell, blocks, self.block_bytes) for cell in cells]
+        known = [table for table in tables if table is not None]
+        if not known:
+            return [None] * len(cells)
+        # All runs at once: one product of matrices instead of a pass over the weights for each.
+        stacked = np.concatenate(known)
+        losses = resampled_log_losses(self.block_weights, stacked[None], self.block_bytes)
+        ends = np.cumsum([len(table) for table in known])
+        means = iter(part.mean(axis=1) for part in np.split(losses, ends[:-1], axis=1))
+        return [None if table is None else next(means) for table in tables]
 
 
 def scratch_arm(
@@ -197,11 +201,18 @@ def _shared_blocks(
     first = blocks.get(runs[0].run) if runs[0].run else None
     if first is None or len(first) < 2:
         return None, None
-    count = first[:, 1]
+    nats = _known_nats(runs, blocks, first[:, 1])
+    return (None, None) if nats is None else (first[:, 1], nats)
+
+
+def _known_nats(
+    runs: Sequence[Measurement], blocks: Mapping[str, Blocks], block_bytes: Floats
+) -> Floats | None:
+    """Nats of the blocks of runs, shape (runs, blocks); None unless all have these blocks."""
     found = [blocks.get(run.run) if run.run else None for run in runs]
-    nats = [table[:, 0] for table in found if table is not None and _same(table, count)]
-    return (count, np.stack(nats)) if len(nats) == len(runs) else (None, None)
-
-
-def _same(table: Blocks, block_bytes: Floats) -> bool:
-    return np.array_equal(table[:, 1], block_bytes)
+    nats = [
+        table[:, 0]
+        for table in found
+        if table is not None and np.array_equal(table[:, 1], block_bytes)
+    ]
+    return np.stack(nats) if len(nats) == len(runs) else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.arms import ScratchArm, common_seeds, in_brackets, scratch_arm
 from bytetransfer.transfer.curve import Floats, Inverse
-from bytetransfer.transfer.interval import Interval, Resampling, check_confidence, interval
+from bytetransfer.transfer.interval import Interval, check_confidence, intervals
 from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
 from bytetransfer.transfer.power_law import PowerLawCurve
+from bytetransfer.transfer.resampling import Resampling
 from bytetransfer.transfer.table import COLUMNS, Estimates, Refusal, TransferEstimate
 
 __all__ = ["COLUMNS", "Estimates", "Refusal", "TransferEstimate", "estimate_transfer"]
@@ -82,15 +84,39 @@ def estimate_transfer(
         _check(row)
     resampling = Resampling(replicates=replicates, seed=seed)
     reading = _Reading(measurements, resampling, method, extrapolate, confidence)
-    rows: list[TransferEstimate] = []
+    cells: list[_Cell] = []
     refusals: list[Refusal] = []
-    for cell in _cells(measurements):
+    for rows in _cells(measurements):
         try:
-            rows.append(reading.estimate(cell))
+            cells.append(reading.read(rows))
         except MeasurementError as refused:
-            refusals.append(_refusal(cell, method, refused.what))
+            refusals.append(_refusal(rows, method, refused.what))
+    found = zip(cells, reading.intervals(cells), strict=True)
+    estimates = tuple(_row(cell, *limits, confidence) for cell, limits in found)
     laws = Laws(tuple(reading.laws()))
-    return Estimates(tuple(rows), tuple(refusals), laws, _unused(measurements))
+    return Estimates(estimates, tuple(refusals), laws, _unused(measurements))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cell:
+    """A fine-tuned cell and where it lies on its curve."""
+
+    arm: ScratchArm
+    runs: Sequence[Measurement]  # those with a seed of the curve's
+    left_out: int
+    inverse: Inverse
+
+    @property
+    def log_losses(self) -> Floats:
+        return np.log([run.bits_per_byte for run in self.runs])
+
+    @property
+    def beside(self) -> str:
+        """What is to be said of seeds that could not be paired."""
+        if not self.left_out:
+            return ""
+        seeds = len(self.runs) + self.left_out
+        return f"; {self.left_out} of {seeds} seeds left out: not at every size"
 
 
 class _Reading:
@@ -115,11 +141,11 @@ class _Reading:
                 self._scratch.setdefault(row.curve, []).append(row)
         self._arms: dict[tuple[object, ...], ScratchArm | MeasurementError] = {}
 
-    def estimate(self, cell: Sequence[Measurement]) -> TransferEstimate:
-        """The estimate of one fine-tuned cell.
+    def read(self, cell: Sequence[Measurement]) -> _Cell:
+        """Where a fine-tuned cell lies on its curve.
 
         Raises:
-            MeasurementError: with the reason, if there is none.
+            MeasurementError: with the reason, if it has no place there.
         """
         if self.method == "published" and not cell[0].target_bytes:
             raise MeasurementError("the released script leaves zero-shot rows out")
@@ -128,11 +154,18 @@ class _Reading:
         _check_same_test([*tuned, *arm.all_runs])
         losses = np.log([row.bits_per_byte for row in tuned])
         inverse = arm.curve.invert(math.exp(losses.mean()))
-        limits, covers = self._interval(arm, tuned, losses)
-        left_out = len({row.seed for row in cell}) - len(tuned)
-        if left_out:
-            covers += f"; {left_out} of {len(tuned) + left_out} seeds left out: not at every size"
-        return _row(arm, tuned, inverse, limits, covers, self.confidence)
+        return _Cell(arm, tuned, len({row.seed for row in cell}) - len(tuned), inverse)
+
+    def intervals(self, cells: Sequence[_Cell]) -> list[tuple[Interval | None, str]]:
+        """The limits of D_E of every cell and what they cover, those of one curve together."""
+        places: dict[int, list[int]] = {}
+        for place, cell in enumerate(cells):
+            places.setdefault(id(cell.arm), []).append(place)
+        found: dict[int, tuple[Interval | None, str]] = {}
+        for some in places.values():
+            limits = self._intervals(cells[some[0]].arm, [cells[place] for place in some])
+            found |= zip(some, limits, strict=True)
+        return [found[place] for place in range(len(cells))]
 
     def _arm(self, cell: Sequence[Measurement]) -> ScratchArm:
         rows = self._scratch.get(cell[0].curve, [])
@@ -194,18 +227,25 @@ class _Reading:
             return refused
         return arm
 
-    def _interval(
-        self, arm: ScratchArm, tuned: Sequence[Measurement], losses: Floats
-    ) -> tuple[Interval | None, str]:
+    def _intervals(
+        self, arm: ScratchArm, cells: Sequence[_Cell]
+    ) -> list[tuple[Interval | None, str]]:
         if arm.reading.refit is None:
-            return None, NOT_A_METHOD
-        resampled = arm.resample_blocks(tuned, self.blocks)
-        if resampled is None and len(tuned) < 2:
-            return None, NO_INTERVAL
-        limits = interval(arm.noise, losses, resampled, confidence=self.confidence)
-        if resampled is None:
-            return limits, SEEDS_ONLY
-        return limits, SEEDS_AND_DOCUMENTS if len(tuned) > 1 else DOCUMENTS_ONLY
+            return [(None, NOT_A_METHOD)] * len(cells)
+        resampled = arm.resample_blocks([cell.runs for cell in cells], self.blocks)
+        several = len(arm.seeds) > 1
+        alone = SEEDS_ONLY if several else NO_INTERVAL
+        covers = {True: SEEDS_AND_DOCUMENTS if several else DOCUMENTS_ONLY, False: alone}
+        found: dict[int, Interval] = {}
+        for with_blocks in (True, False):
+            some = [n for n, drawn in enumerate(resampled) if (drawn is not None) == with_blocks]
+            if some and (with_blocks or several):
+                known = [drawn for drawn in resampled if drawn is not None]
+                losses = np.stack([cells[n].log_losses for n in some])
+                blocks = np.stack(known) if with_blocks else None
+                limits = intervals(arm.noise, losses, blocks, confidence=self.confidence)
+                found |= zip(some, limits, strict=True)
+        return [(found.get(n), covers[drawn is not None]) for n, drawn in enumerate(resampled)]
 
 
 def _refuse_repeated(arm: ScratchArm) -> None:
@@ -234,14 +274,8 @@ def _refuse_rising(arm: ScratchArm) -> None:
         )
 
 
-def _row(
-    arm: ScratchArm,
-    tuned: Sequence[Measurement],
-    inverse: Inverse,
-    limits: Interval | None,
-    covers: str,
-    confidence: float,
-) -> TransferEstimate:
+def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -> TransferEstimate:
+    arm, tuned, inverse = cell.arm, cell.runs, cell.inverse
     first, runs = tuned[0], [*tuned, *arm.all_runs]
     read = [*tuned, *arm.runs_beside(inverse.bytes)]
     # Not rounded where it is subtracted: a source that is not used is worth nothing, not .3 bytes.
@@ -269,9 +303,9 @@ def _row(
         transfer_fraction_low=None if low is None else 1 - given / low,
         transfer_fraction_high=None if high is None else 1 - given / high,
         level=confidence,
-        covers=covers,
+        covers=covers + cell.beside,
         seeds=len(tuned),
-        bits_per_byte=math.exp(float(np.mean(np.log([row.bits_per_byte for row in tuned])))),
+        bits_per_byte=math.exp(float(cell.log_losses.mean())),
         not_converged=_any_flag([row.not_converged for row in read]),
         below_surface=_any_flag([row.below_surface for row in read]),
         pooled=arm.curve.pooled,

@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
 
 from bytetransfer.transfer.curve import Floats, fit_log_losses
+from bytetransfer.transfer.distributions import f_quantile, t_quantile
 from bytetransfer.transfer.interpolation import bend_allowance
+from bytetransfer.transfer.resampling import Resampling
 from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 POINTS_BETWEEN_SIZES = 16
@@ -70,64 +72,6 @@ class Interval:
 
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resampling:
-    """Weights of seeds and of document blocks, the same for every arm.
-
-    The weights depend on `seed` and on the number of seeds or blocks, not on what was drawn before,
-    so one estimate does not change when another is added.
-
-    Attributes:
-        replicates: number of replicates, at least 2; rounded up to an even number.
-        seed: fixes all weights.
-    """
-
-    replicates: int = 2000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.replicates < 2:
-            raise ValueError(f"{self.replicates} replicates have no variance; take 2 or more")
-
-    def seed_weights(self, seeds: int) -> Floats:
-        """Gaussian weights that give a weighted sum of deviations the variance of a mean.
-
-        Returns:
-            Shape (replicates, seeds); in pairs of opposite sign.
-        """
-        generator = np.random.default_rng([self.seed, 0, seeds])
-        half = generator.standard_normal(((self.replicates + 1) // 2, seeds))
-        weights = np.concatenate([half, -half]) / np.sqrt(seeds * (seeds - 1))
-        return np.asarray(weights, np.float64)
-
-    def block_weights(self, blocks: int) -> Floats:
-        """How often each block is drawn when as many as there are are drawn with replacement.
-
-        Returns:
-            Shape (replicates, blocks).
-        """
-        generator = np.random.default_rng([self.seed, 1, blocks])
-        shares = np.full(blocks, 1 / blocks)
-        counts = generator.multinomial(blocks, shares, size=2 * ((self.replicates + 1) // 2))
-        return counts.astype(np.float64)
-
-
-def resampled_log_losses(weights: Floats, nats: Floats, block_bytes: Floats) -> Floats:
-    """Seed means of log loss on resampled document blocks.
-
-    Args:
-        weights: shape (replicates, blocks).
-        nats: shape (seeds, arms, blocks).
-        block_bytes: bytes of each block, the same for all runs; shape (blocks,).
-
-    Returns:
-        Shape (replicates, arms). The unit (nats or bits) drops out of every difference.
-    """
-    totals = np.einsum("rb,sab->rsa", weights, nats, optimize=True)
-    count = weights @ block_bytes
-    return np.asarray(np.log(totals / count[:, None, None]).mean(axis=1), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,12 +139,22 @@ class CurveNoise:
         return np.asarray(fits - fits.mean(axis=0), np.float64)
 
     @cached_property
+    def seed_squares(self) -> Floats:
+        """Sums of squares of `seed_fits` over the replicates; shape (points,)."""
+        return np.asarray(np.square(self.seed_fits).sum(axis=0), np.float64)
+
+    @cached_property
     def block_fits(self) -> Floats:
         """Deviations of the curve refitted on resampled blocks; shape (replicates, points)."""
         if self.block_log_losses is None:
             raise ValueError("the curve has no document blocks")
         fits = self._fit(self.block_log_losses)
         return np.asarray(fits - fits.mean(axis=0), np.float64)
+
+    @cached_property
+    def block_squares(self) -> Floats:
+        """Sums of squares of `block_fits` over the replicates; shape (points,)."""
+        return np.asarray(np.square(self.block_fits).sum(axis=0), np.float64)
 
     @cached_property
     def seed_variances(self) -> Floats:
@@ -226,13 +180,25 @@ def interval(
     *,
     confidence: float = 0.95,
 ) -> Interval:
-    """The sizes on `curve` that the fine-tuned losses do not contradict.
+    """`intervals` of one cell: the same without their first axis."""
+    blocks = None if finetuned_blocks is None else finetuned_blocks[None]
+    return intervals(curve, finetuned[None], blocks, confidence=confidence)[0]
+
+
+def intervals(
+    curve: CurveNoise,
+    finetuned: Floats,
+    finetuned_blocks: Floats | None,
+    *,
+    confidence: float = 0.95,
+) -> list[Interval]:
+    """The sizes on `curve` that the fine-tuned losses do not contradict, for many cells at once.
 
     Args:
         curve: the from-scratch arm.
-        finetuned: log loss of each fine-tuned run, paired by seed; shape (seeds,).
-        finetuned_blocks: their seed mean on the same resampled blocks; shape (replicates,); None
-            without blocks.
+        finetuned: log loss of each fine-tuned run, paired by seed; shape (cells, seeds).
+        finetuned_blocks: their seed means on the same resampled blocks; shape (cells, replicates);
+            None without blocks.
         confidence: nominal coverage.
 
     Raises:
@@ -242,18 +208,19 @@ def interval(
     with_blocks = finetuned_blocks is not None and curve.blocks > 1
     if curve.seeds < 2 and not with_blocks:
         raise ValueError("one seed and no document blocks leave nothing to resample")
-    variance = np.zeros_like(curve.grid)
-    weight = np.zeros_like(curve.grid)  # Satterthwaite's sum of squared variances over degrees
+    variance = np.zeros((len(finetuned), len(curve.grid)))
+    weight = np.zeros_like(variance)  # Satterthwaite's sum of squared variances over degrees
     if curve.seeds > 1:
         between, degrees = _seed_variance(curve, finetuned)
         variance, weight = variance + between, weight + between**2 / degrees
     if with_blocks and finetuned_blocks is not None:
-        sampling = _gap_variance(finetuned_blocks, curve.block_fits)
+        sampling = _gap_variance(finetuned_blocks, curve.block_fits, curve.block_squares)
         variance, weight = variance + sampling, weight + sampling**2 / (curve.blocks - 1)
     degrees = np.where(weight > 0, variance**2 / np.where(weight > 0, weight, 1.0), 1.0)
-    half = stats.t.ppf((1 + confidence) / 2, degrees) * np.sqrt(variance)
+    half = t_quantile((1 + confidence) / 2, degrees) * np.sqrt(variance)
     half = half + np.abs(curve.allowance)
-    return _kept(curve.grid, float(finetuned.mean()) - curve.fitted, half)
+    gaps = finetuned.mean(axis=1, keepdims=True) - curve.fitted
+    return [_kept(curve.grid, *pair) for pair in zip(gaps, half, strict=True)]
 
 
 def check_confidence(confidence: float) -> None:
@@ -267,68 +234,84 @@ def check_confidence(confidence: float) -> None:
 
 
 def _seed_variance(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats]:
-    """Variance between seeds of the gap at the grid, and its degrees of freedom."""
-    joint = _gap_variance(curve.seed_weights @ (finetuned - finetuned.mean()), curve.seed_fits)
+    """Variance between seeds of the gap, and its degrees of freedom; shape (cells, points)."""
+    centred = finetuned - finetuned.mean(axis=1, keepdims=True)
+    joint = _gap_variance(centred @ curve.seed_weights.T, curve.seed_fits, curve.seed_squares)
     free = curve.seeds - 1
     variances, degrees, places, uncertainty = _arm_variances(curve, finetuned)
-    freedom = np.full(len(variances), degrees)
+    freedom = np.repeat(degrees[:, None], variances.shape[1], axis=1)
     changes = np.concatenate([-curve.sensitivities, np.ones((1, len(curve.grid)))])
-    twin = _twin(curve, finetuned, variances, degrees)
-    if twin is not None:
+    parts = changes**2 * variances[..., None] / curve.seeds
+    cells, sizes = _twins(curve, finetuned, variances, degrees)
+    if len(cells):
         # Fine-tuned is the run at that size plus a difference, which is an arm of its own.
-        changes[twin] += 1.0
-        variances[-1] = (finetuned - curve.log_losses[:, twin]).var(ddof=1)
-        freedom[-1], places[-1] = free, 0.0
-    parts = changes**2 * variances[:, None] / curve.seeds
-    pooled = parts.sum(axis=0)
+        shared = (changes[sizes] + 1) ** 2 * variances[cells, sizes, None]
+        parts[cells, sizes] = shared / curve.seeds
+        apart = (finetuned[cells] - curve.log_losses[:, sizes].T).var(axis=1, ddof=1)
+        parts[cells, -1] = (apart / curve.seeds)[:, None]
+        freedom[cells, -1], places[cells, -1] = free, 0.0
+    pooled = parts.sum(axis=1)
     # Twice the squared variance over its own variance, to which the trend adds its uncertainty.
-    scale = (parts**2 / freedom[:, None]).sum(axis=0) + (places @ parts) ** 2 * uncertainty / 2
+    along = np.square(np.einsum("ca,cap->cp", places, parts))
+    scale = (parts**2 / freedom[..., None]).sum(axis=1) + along * uncertainty[:, None] / 2
     spread = np.divide(pooled**2, scale, out=np.full_like(pooled, free), where=scale > 0)
-    return np.maximum(joint, pooled), np.minimum(spread, float(len(variances) * free))
+    return np.maximum(joint, pooled), np.minimum(spread, float(variances.shape[1] * free))
 
 
-def _arm_variances(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, float, Floats, float]:
-    """Variances between seeds of the sizes and of the fine-tuned arm, shrunk towards a trend.
+def _arm_variances(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Variances between seeds of the sizes and of the fine-tuned arms, shrunk towards a trend.
 
-    Small sizes are often noisier than large ones. The fine-tuned arm takes the place of its D_E.
+    Small sizes are often noisier than large ones. A fine-tuned arm takes the place of its D_E.
 
     Returns:
-        Variances, shape (sizes + 1,), and their degrees of freedom; centred log sizes of the same
-        shape, and the variance of the trend's slope over them.
+        Variances, shape (cells, sizes + 1), and their degrees of freedom, shape (cells,); centred
+        log sizes, shape (cells, sizes + 1), and the variance of the trend's slope over them, shape
+        (cells,).
     """
-    free = curve.seeds - 1
-    own = np.append(curve.seed_variances, finetuned.var(ddof=1))
-    place = np.interp(-finetuned.mean(), -curve.fitted, curve.grid)
-    places = np.append(curve.log_sizes, place)
-    places = places - places.mean()
-    slope, uncertainty = variance_slope(own, places, free)
-    trend = np.exp(slope * places)
+    free, cells = curve.seeds - 1, len(finetuned)
+    place = np.interp(-finetuned.mean(axis=1), -curve.fitted, curve.grid)
+    own = np.column_stack(
+        [np.tile(curve.seed_variances, (cells, 1)), finetuned.var(axis=1, ddof=1)]
+    )
+    places = np.column_stack([np.tile(curve.log_sizes, (cells, 1)), place])
+    places = places - places.mean(axis=1, keepdims=True)
+    slope, uncertainty = (np.broadcast_to(x, (cells,)) for x in variance_slope(own, places, free))
+    trend = np.exp(slope[:, None] * places)
     shrunk, degrees = pooled_variances(own / trend, free)
     return shrunk * trend, degrees, places, uncertainty
 
 
-def _twin(curve: CurveNoise, finetuned: Floats, variances: Floats, degrees: float) -> int | None:
-    """The size whose from-scratch runs go up and down with the fine-tuned ones, seed by seed.
+def _twins(
+    curve: CurveNoise, finetuned: Floats, variances: Floats, degrees: Floats
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The cells that go up and down with the from-scratch runs of a size, seed by seed, and it.
 
     Where a source is of no use, a fine-tuned run can be the from-scratch run over again: then
     taking the arms for independent would give an interval to what is known exactly. A size is
     taken for a twin only where independent arms would come as close once in 1,000 times.
     """
-    differences = (finetuned[:, None] - curve.log_losses).var(axis=0, ddof=1)
-    ratios = differences / np.maximum(variances[:-1] + variances[-1], np.finfo(np.float64).tiny)
-    rarely = TWIN_LEVEL / len(ratios)
-    least = float(stats.f.ppf(rarely, curve.seeds - 1, degrees))
-    best = int(np.argmin(ratios))
-    return best if ratios[best] <= least else None
+    differences = (finetuned[:, :, None] - curve.log_losses).var(axis=1, ddof=1)
+    together = variances[:, :-1] + variances[:, -1:]
+    ratios = differences / np.maximum(together, np.finfo(np.float64).tiny)
+    rarely = TWIN_LEVEL / ratios.shape[1]
+    best = np.argmin(ratios, axis=1)
+    cells = np.flatnonzero(ratios.min(axis=1) <= f_quantile(rarely, curve.seeds - 1, degrees))
+    return cells, best[cells]
 
 
-def _gap_variance(finetuned: Floats, fits: Floats) -> Floats:
-    """Variance over replicates of fine-tuned minus curve; `fits` is centred already."""
-    centred = finetuned - finetuned.mean()
-    count = len(centred)
+def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:
+    """Variance over replicates of fine-tuned minus curve; shape (cells, points).
+
+    Args:
+        finetuned: shape (cells, replicates).
+        fits: of the curve, centred already; shape (replicates, points).
+        squares: their sums of squares; shape (points,).
+    """
+    centred = finetuned - finetuned.mean(axis=1, keepdims=True)
     # The three parts of a variance of differences: no array of differences per cell is made.
-    variance = centred @ centred - 2 * (centred @ fits) + np.einsum("rp,rp->p", fits, fits)
-    return np.asarray(np.maximum(variance, 0.0) / count, np.float64)
+    own = np.square(centred).sum(axis=1, keepdims=True)
+    variance = own - 2 * (centred @ fits) + squares
+    return np.asarray(np.maximum(variance, 0.0) / finetuned.shape[1], np.float64)
 
 
 def _kept(grid: Floats, gap: Floats, half: Floats) -> Interval:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 from scipy.optimize import least_squares
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.transfer.curve import LOG_LOSS_ROUNDING, Curve, Floats, Inverse
+from bytetransfer.transfer.distributions import f_quantile, t_quantile
 
 HUBER_SCALE = 0.02
 """Log residuals beyond this count by their absolute value instead of their square. Runs of one
@@ -210,7 +210,7 @@ class PowerLawCurve:
         misfit, free = self._fit.residual_variance, sizes * (seeds - 1)
         # Satterthwaite: the part of the documents is known as well as there are replicates.
         degrees = free * (noise / between_seeds) ** 2 if between_seeds > 0 else math.inf
-        limit = float(stats.f.ppf(1 - _LACK_OF_FIT_LEVEL, sizes - 3, degrees))
+        limit = float(f_quantile(1 - _LACK_OF_FIT_LEVEL, sizes - 3, degrees))
         if misfit > limit * noise + LOG_LOSS_ROUNDING:
             whence = "seeds" if document_losses is None else "seeds and test documents"
             raise _refusal(
@@ -286,7 +286,7 @@ class _Fit:
         change[1, 2] = -(offset + self.log_unit) / exponent**2
         spread = change @ self.influence
         errors = np.sqrt(self.residual_variance * (spread**2).sum(axis=1))
-        half = errors * float(stats.t.ppf((1 + confidence) / 2, len(self.residuals) - 3))
+        half = errors * float(t_quantile((1 + confidence) / 2, len(self.residuals) - 3))
         irreducible = floor * math.exp(self.log_unit)
         return PowerLaw(
             irreducible=_parameter(irreducible, half[0]),

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import Blocks, Measurement
 from bytetransfer.transfer.arms import scratch_arm
 from bytetransfer.transfer.curve import Floats
-from bytetransfer.transfer.interval import Resampling
+from bytetransfer.transfer.distributions import t_quantile
+from bytetransfer.transfer.resampling import Resampling
 from bytetransfer.transfer.variances import pooled_variances
 
 
@@ -105,5 +105,5 @@ def _half_widths(
     elif seeds < 2:
         return None
     degrees_of_all = np.divide(variance**2, weight, out=np.ones(sizes), where=weight > 0)
-    quantile = stats.t.ppf((1 + confidence) / 2, degrees_of_all)
+    quantile = t_quantile((1 + confidence) / 2, degrees_of_all)
     return np.asarray(quantile * np.sqrt(variance), np.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import special
-from scipy.optimize import brentq
 
 from bytetransfer.transfer.curve import Floats
 
@@ -14,75 +13,95 @@ SLOPE_SPREAD = 0.4
 """Standard deviation of the prior of a trend: by how much log variance changes with log bytes. A
 variance that falls as one over the square root of the bytes has a slope of −0.5."""
 
+_STEPS = 100  # of Newton's method, which takes less than ten
 
-def pooled_variances(variances: Floats, degrees: int) -> tuple[Floats, float]:
+
+def pooled_variances(variances: Floats, degrees: int) -> tuple[Floats, Floats]:
     """Sample variances shrunk towards each other as far as they agree (Smyth 2004, section 6.2).
 
     Args:
-        variances: sample variances of the arms; shape (arms,).
+        variances: sample variances of the arms; shape (..., arms), each row for itself.
         degrees: degrees of freedom of each.
 
     Returns:
-        The variances, shape (arms,), and the degrees of freedom of each, at most those of all.
+        The variances, shape (..., arms), and the degrees of freedom of each, at most those of all;
+        shape (...).
 
-    >>> pooled_variances(np.array([1.0, 1.0, 1.0]), 2)
-    (array([1., 1., 1.]), 6.0)
+    >>> variances, freedom = pooled_variances(np.array([1.0, 1.0, 1.0]), 2)
+    >>> variances.tolist(), float(freedom)
+    ([1.0, 1.0, 1.0], 6.0)
     """
-    total = float(degrees * len(variances))
-    mean = float(variances.mean())
-    if mean == 0.0 or len(variances) < 2:
-        return variances, float(degrees)
-    logs = np.log(np.maximum(variances, VARIANCE_FLOOR * mean))
+    total = float(degrees * variances.shape[-1])
+    mean = variances.mean(axis=-1, keepdims=True)
+    if variances.shape[-1] < 2:
+        return variances, np.full(variances.shape[:-1], float(degrees))
+    nothing = mean == 0
+    logs = np.log(np.where(nothing, 1.0, np.maximum(variances, VARIANCE_FLOOR * mean)))
     logs = logs - special.digamma(degrees / 2) + np.log(degrees / 2)
-    excess = float(logs.var(ddof=1) - special.polygamma(1, degrees / 2))
-    if excess <= 0:
-        return np.full_like(variances, mean), total
-    prior = 2 * _inverse_trigamma(excess)
-    centre = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
+    excess = logs.var(axis=-1, ddof=1, keepdims=True) - special.polygamma(1, degrees / 2)
+    alike = excess <= 0
+    prior = 2 * _inverse_trigamma(np.where(alike, 1.0, excess))
+    centre = np.exp(
+        logs.mean(axis=-1, keepdims=True) + special.digamma(prior / 2) - np.log(prior / 2)
+    )
     shrunk = (prior * centre + degrees * variances) / (prior + degrees)
-    return shrunk, min(prior + degrees, total)
+    freedom = np.where(alike, total, np.minimum(prior + degrees, total))
+    return (
+        np.where(nothing, variances, np.where(alike, mean, shrunk)),
+        np.where(nothing, float(degrees), freedom)[..., 0],
+    )
 
 
-def variance_slope(variances: Floats, places: Floats, degrees: int) -> tuple[float, float]:
+def variance_slope(variances: Floats, places: Floats, degrees: int) -> tuple[Floats, Floats]:
     """How log variance changes with place: a gamma regression with a normal prior around 0.
 
     Sample variances are gamma distributed about exp(level + slope · place) with `degrees` degrees
-    of freedom; the level has a closed form, and the slope is where the score is zero.
+    of freedom; the level has a closed form, and the slope is where the score, which rises with it,
+    is zero.
 
     Args:
-        variances: sample variances; shape (arms,).
-        places: where they belong, their mean 0; shape (arms,).
+        variances: sample variances; shape (..., arms), each row for itself.
+        places: where they belong, their mean 0; the same shape.
         degrees: degrees of freedom of each.
 
     Returns:
-        The slope and its variance.
+        The slopes and their variances; shape (...).
 
     >>> places = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     >>> slope, _ = variance_slope(np.exp(-0.5 * places), places, 200)
-    >>> round(slope, 2)
+    >>> round(float(slope), 2)
     -0.5
     """
-    strength, precision = degrees / 2 * len(variances), 1 / SLOPE_SPREAD**2
-    uncertainty = 1 / (degrees / 2 * float(places @ places) + precision)
-    if not variances.any():
-        return 0.0, uncertainty
-
-    def score(slope: float) -> float:
-        exponents = np.where(variances > 0, -slope * places, -np.inf)
-        shares = variances * np.exp(exponents - exponents.max())
-        return slope * precision - strength * float(shares @ places / shares.sum())
-
-    most = strength / precision * float(np.abs(places).max()) + 1.0
-    return float(brentq(score, -most, most, xtol=1e-9)), uncertainty
-
-
-def _inverse_trigamma(value: float) -> float:
-    """Newton's method on 1/trigamma, which is close to linear (Smyth 2004, appendix)."""
-    at = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = float(special.polygamma(1, at))
-        step = trigamma * (1 - trigamma / value) / float(special.polygamma(2, at))
-        at += step
-        if abs(step) < 1e-9 * at:
+    strength, precision = degrees / 2 * variances.shape[-1], 1 / SLOPE_SPREAD**2
+    uncertainty = 1 / (degrees / 2 * np.square(places).sum(axis=-1) + precision)
+    nothing = np.logical_not(variances.any(axis=-1))
+    known = np.where(np.expand_dims(nothing, -1), 1.0, variances)
+    high = strength / precision * np.abs(places).max(axis=-1) + 1.0
+    low, slope = -high, np.zeros_like(high)
+    for _ in range(_STEPS):
+        exponents = np.where(known > 0, -slope[..., None] * places, -np.inf)
+        shares = known * np.exp(exponents - exponents.max(axis=-1, keepdims=True))
+        shares = shares / shares.sum(axis=-1, keepdims=True)
+        mean = (shares * places).sum(axis=-1)
+        spread = (shares * np.square(places - mean[..., None])).sum(axis=-1)
+        score = slope * precision - strength * mean
+        low, high = np.where(score < 0, slope, low), np.where(score > 0, slope, high)
+        # Newton's method, or half of what is left where it leads out of that.
+        trial = slope - score / (precision + strength * spread)
+        trial = np.where((trial >= low) & (trial <= high), trial, (low + high) / 2)
+        moved, slope = np.abs(trial - slope).max(initial=0.0), trial
+        if moved <= 1e-12:
             break
-    return at
+    return np.where(nothing, 0.0, slope), uncertainty
+
+
+def _inverse_trigamma(values: Floats) -> Floats:
+    """Newton's method on 1/trigamma, which is close to linear (Smyth 2004, appendix)."""
+    at = 0.5 + 1 / values
+    for _ in range(_STEPS):
+        trigamma = special.polygamma(1, at)
+        step = trigamma * (1 - trigamma / values) / special.polygamma(2, at)
+        at = at + step
+        if np.all(np.abs(step) < 1e-9 * at):
+            break
+    return np.asarray(at, np.float64)
