@@ -10,6 +10,10 @@ from fractions import Fraction
 from bytetransfer.errors import UserError
 
 _POWERS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS = tuple(
+    (name, _POWERS[name.upper()], 0.9995 * _POWERS[name.upper()])
+    for name in ("TB", "GB", "MB", "kB")
+)
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -46,14 +50,13 @@ def format_bytes(count: float) -> str:
     ('6 MB', '1.23 kB', '-40 kB', '12 B')
     """
     magnitude = abs(count)
-    unit = next((u for u, p in reversed(_POWERS.items()) if magnitude >= 0.9995 * p), "B")
-    if unit == "B":
-        return f"{count:.0f} B"
-    scaled = count / _POWERS[unit]
-    digits = max(0, 2 - math.floor(math.log10(abs(scaled)) + 1e-9))
-    number = f"{scaled:.{digits}f}"
-    name = "kB" if unit == "KB" else unit
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}"
+    for name, power, least in _UNITS:
+        if magnitude >= least:
+            scaled = count / power
+            digits = max(0, 2 - math.floor(math.log10(abs(scaled)) + 1e-9))
+            number = f"{scaled:.{digits}f}"
+            return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}"
+    return f"{count:.0f} B"
 
 
 def format_duration(seconds: float) -> str:

@@ -75,7 +75,7 @@ def test_a_language_without_a_family_has_no_genetic_distance():
 def test_languages_that_share_no_known_feature_have_no_distance(monkeypatch):
     from bytetransfer.corpus import typology
 
-    def table(file):
+    def table(file, languages):
         known = np.array([[1.0, -1.0, 1.0], [-1.0, 0.0, -1.0], [0.0, 0.0, -1.0]])
         names = np.array(["S_1", "S_2", "P_1"])
         return typology._Table({"eng": 0, "deu": 1, "fin": 2}, names, known)

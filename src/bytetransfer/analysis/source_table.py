@@ -30,7 +30,7 @@ from bytetransfer.transfer.estimate import (
 )
 from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
-from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
+from bytetransfer.transfer.resampling import Resampling, resampled_means
 
 _FLAT = 1e-4  # fall of log loss per log byte; a curve that flat cannot be read
 
@@ -182,15 +182,15 @@ def _draw(
         arm.block_bytes is None or not np.array_equal(arm.block_bytes, size)
     ):
         return {}, 0
-    weights, drawn = resampling.block_weights(len(size)), {}
-    for name, cell in found.items():
-        nats = [table[:, 0] for table in cell
-                if table is not None and np.array_equal(table[:, 1], size)]  # fmt: skip
-        if len(nats) < len(cell):
+    nats: list[Floats] = []
+    for cell in found.values():
+        known = [table[:, 0] for table in cell
+                 if table is not None and np.array_equal(table[:, 1], size)]  # fmt: skip
+        if len(known) < len(cell):
             return {}, 0
-        logs = -resampled_log_losses(weights, np.stack(nats)[:, None, :], size)[:, 0]
-        drawn[name] = logs - logs.mean()
-    return drawn, len(size)
+        nats.append(np.stack(known))
+    logs = resampled_means(resampling.block_weights(len(size)), nats, size)
+    return {name: log.mean() - log for name, log in zip(found, logs, strict=True)}, len(size)
 
 
 def _readings(

@@ -65,25 +65,28 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
     cells, columns = design.shape
     numbers = sides == 0
     degrees = int(numbers.sum()) - columns
-    if degrees < 1 or np.linalg.matrix_rank(design[numbers]) < columns:
+    left, sizes, right = np.linalg.svd(design[numbers], full_matrices=False)
+    least = sizes.max(initial=0.0) * max(design.shape) * np.finfo(np.float64).eps
+    if degrees < 1 or (sizes <= least).any():
         return Unanswered(
             f"{int(numbers.sum())} of {cells} cells are numbers, too few or too alike for a law of "
             f"{columns} parameters"
         )
-    start, *_ = np.linalg.lstsq(design[numbers], outcomes[numbers], rcond=None)
+    start = right.T @ ((left.T @ outcomes[numbers]) / sizes)
     rest = outcomes - design @ start
     # What is fitted is the rest after least squares, in units of its own scatter; a bound on the
     # wrong side of the line is as much off it as a number there.
     off = np.where(numbers, rest, np.maximum(0, sides * rest))
     unit = max(float(np.sqrt((off**2).sum() / numbers.sum())), _LEAST_SCATTER)
     rest = rest / unit
-    point = (
-        _likeliest(design, rest, sides) if not numbers.all() else np.append(np.zeros(columns), 1)
-    )
+    correction = (degrees + columns) / degrees
+    if numbers.all():  # least squares it is
+        spread = (right.T / sizes**2) @ right
+        return Regression(start, unit**2 * correction * spread, unit * correction**0.5, degrees)
+    point = _likeliest(design, rest, sides)
     delta, inverse = point[:-1], float(point[-1])
     change = np.hstack([np.eye(columns) / inverse, -delta[:, None] / inverse**2])
     spread = change @ np.linalg.pinv(_information(point, design, rest, sides)) @ change.T
-    correction = (degrees + columns) / degrees
     return Regression(
         coefficients=np.asarray(start + unit * delta / inverse, np.float64),
         covariance=np.asarray(unit**2 * correction * spread, np.float64),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata, resources
 from itertools import permutations
@@ -79,7 +79,8 @@ def typological_distances(codes: Mapping[str, str], kinds: Iterable[str] = KINDS
         raise MeasurementError(
             f"no typological distance is called {unknown[0]!r}", todo=f"use {', '.join(KINDS)}"
         )
-    tables = {file: _table(file) for file in sorted({_KINDS[kind][0] for kind in kinds})}
+    asked = frozenset(filter(None, map(three_letter_code, codes.values())))
+    tables = {file: _table(file, asked) for file in sorted({_KINDS[kind][0] for kind in kinds})}
     values: dict[str, dict[tuple[str, str], float]] = {}
     missing: dict[str, dict[str, str]] = {}
     unshared: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -96,23 +97,25 @@ def typological_distances(codes: Mapping[str, str], kinds: Iterable[str] = KINDS
 
 @dataclass(frozen=True)
 class _Table:
-    """One file of the database: `known` is -1 or a value, shape (languages, features)."""
+    """A part of the database: `known` is -1 or a value, shape (languages, features)."""
 
     places: Mapping[str, int]
     names: NDArray[np.str_]
     known: NDArray[np.float64]
 
 
-def _table(file: str) -> _Table:
+def _table(file: str, languages: Collection[str]) -> _Table:
+    """What one file says of some languages, as far as it has them; it has thousands."""
     try:
         import_module("urielplus")
     except ImportError:
         raise MissingExtraError("urielplus", extra="analysis") from None
     shipped = resources.files("urielplus") / "database" / "original_uriel" / file
     with resources.as_file(shipped) as path, np.load(path) as read:
-        places = {str(code): place for place, code in enumerate(read["langs"])}
+        rows = {str(code): row for row, code in enumerate(read["langs"]) if code in languages}
         # -1 is less than any value, so the largest over the sources is the union of what is known.
-        return _Table(places, read["feats"], read["data"].max(axis=2).astype(np.float64))
+        known = read["data"][list(rows.values())].max(axis=2).astype(np.float64)
+        return _Table({code: place for place, code in enumerate(rows)}, read["feats"], known)
 
 
 def _features(

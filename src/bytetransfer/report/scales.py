@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bytetransfer.report.chart import Axis
 from bytetransfer.report.wording import bare
@@ -24,8 +25,12 @@ class Scale:
 
     def share(self, value: float) -> float:
         """Where `value` stands between low (0) and high (1), not counting the place for zero."""
-        low, high, here = (self._bend(v) for v in (self.axis.low, self.axis.high, value))
-        return (here - low) / (high - low) if high > low else 0.5
+        low, high = self._ends
+        return (self._bend(value) - low) / (high - low) if high > low else 0.5
+
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        return self._bend(self.axis.low), self._bend(self.axis.high)
 
     def __call__(self, value: float) -> float:
         """The place of `value`; what lies outside the axis stands just past its end."""

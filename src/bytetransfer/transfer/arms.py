@@ -14,7 +14,7 @@ from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
 from bytetransfer.transfer.reading import LossCurve, Reading, read_curve
-from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
+from bytetransfer.transfer.resampling import Resampling, resampled_log_losses, resampled_means
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +37,22 @@ class ScratchArm:
     method: Method = "monotone"
     extrapolate: bool = False
 
-    @property
+    @cached_property
     def seeds(self) -> tuple[int, ...]:
         """The paired seeds, in order."""
         return tuple(per_size[0].seed for per_size in self.runs)
 
-    @property
+    @cached_property
     def all_runs(self) -> list[Measurement]:
         """The runs of all seeds and sizes."""
         return [run for per_size in self.runs for run in per_size]
 
     def runs_beside(self, size_bytes: float) -> list[Measurement]:
         """The runs of the sizes on either side of one (both, where it is a measured size)."""
-        below = np.flatnonzero(self.sizes_bytes <= size_bytes)
-        above = np.flatnonzero(self.sizes_bytes >= size_bytes)
-        sizes = {int(i) for i in (*below[-1:], *above[:1])}
+        places = list(enumerate(self.sizes_bytes.tolist()))
+        below = [place for place, size in places if size <= size_bytes]
+        above = [place for place, size in places if size >= size_bytes]
+        sizes = {*below[-1:], *above[:1]}
         return [per_size[i] for per_size in self.runs for i in sorted(sizes)]
 
     @cached_property
@@ -129,13 +130,7 @@ class ScratchArm:
             return [None] * len(cells)
         tables = [_known_nats(cell, blocks, self.block_bytes) for cell in cells]
         known = [table for table in tables if table is not None]
-        if not known:
-            return [None] * len(cells)
-        # All runs at once: one product of matrices instead of a pass over the weights for each.
-        stacked = np.concatenate(known)
-        losses = resampled_log_losses(self.block_weights, stacked[None], self.block_bytes)
-        ends = np.cumsum([len(table) for table in known])
-        means = iter(part.mean(axis=1) for part in np.split(losses, ends[:-1], axis=1))
+        means = iter(resampled_means(self.block_weights, known, self.block_bytes))
         return [None if table is None else next(means) for table in tables]
 
 

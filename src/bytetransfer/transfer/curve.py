@@ -102,7 +102,7 @@ class Curve:
         found: list[list[float]] = self._interpolant.c.T.tolist()
         return found
 
-    @property
+    @cached_property
     def pooled(self) -> bool:
         """True if a loss rose with bytes, so that neighbours were averaged."""
         return bool(np.any(np.diff(self.bits_per_byte) > 0))

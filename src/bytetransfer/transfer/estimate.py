@@ -104,11 +104,8 @@ class _Cell:
     arm: ScratchArm
     runs: Sequence[Measurement]  # those with a seed of the curve's
     left_out: int
+    log_losses: Floats  # of the runs
     inverse: Inverse
-
-    @property
-    def log_losses(self) -> Floats:
-        return np.log([run.bits_per_byte for run in self.runs])
 
     @property
     def beside(self) -> str:
@@ -139,6 +136,7 @@ class _Reading:
         for row in measurements:
             if row.source == SCRATCH and row.target_bytes > 0:
                 self._scratch.setdefault(row.curve, []).append(row)
+        self._paired: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._arms: dict[tuple[object, ...], ScratchArm | MeasurementError] = {}
 
     def read(self, cell: Sequence[Measurement]) -> _Cell:
@@ -154,7 +152,7 @@ class _Reading:
         _check_same_test([*tuned, *arm.all_runs])
         losses = np.log([row.bits_per_byte for row in tuned])
         inverse = arm.curve.invert(math.exp(losses.mean()))
-        return _Cell(arm, tuned, len({row.seed for row in cell}) - len(tuned), inverse)
+        return _Cell(arm, tuned, len({row.seed for row in cell}) - len(tuned), losses, inverse)
 
     def intervals(self, cells: Sequence[_Cell]) -> list[tuple[Interval | None, str]]:
         """The limits of D_E of every cell and what they cover, those of one curve together."""
@@ -168,12 +166,14 @@ class _Reading:
         return [found[place] for place in range(len(cells))]
 
     def _arm(self, cell: Sequence[Measurement]) -> ScratchArm:
-        rows = self._scratch.get(cell[0].curve, [])
-        if len({row.size for row in rows}) < 2:
-            raise MeasurementError(self._no_curve(cell[0].curve))
-        asked = sorted({row.seed for row in cell})
-        seeds = common_seeds(rows, asked) or tuple(asked)
-        key = (*cell[0].curve, seeds)
+        curve, asked = cell[0].curve, tuple(sorted({row.seed for row in cell}))
+        rows = self._scratch.get(curve, [])
+        if (curve, asked) not in self._paired:
+            if len({row.size for row in rows}) < 2:
+                raise MeasurementError(self._no_curve(curve))
+            self._paired[curve, asked] = common_seeds(rows, asked) or asked
+        seeds = self._paired[curve, asked]
+        key = (*curve, seeds)
         if key not in self._arms:
             self._arms[key] = self._read(rows, seeds)
         arm = self._arms[key]
@@ -279,7 +279,7 @@ def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -
     first, runs = tuned[0], [*tuned, *arm.all_runs]
     read = [*tuned, *arm.runs_beside(inverse.bytes)]
     # Not rounded where it is subtracted: a source that is not used is worth nothing, not .3 bytes.
-    given = float(np.mean([row.target_bytes for row in tuned]))
+    given = sum(row.target_bytes for row in tuned) / len(tuned)
     low, high = _limits(inverse, limits)
     return TransferEstimate(
         source=first.source,
