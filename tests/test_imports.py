@@ -7,6 +7,10 @@ import pytest
 import bytetransfer
 
 HEAVY = ("torch", "pandas", "matplotlib", "scipy", "pyarrow", "datasets", "jinja2", "numpy")
+SLOW_PARTS = tuple(
+    f"scipy.{part}" for part in ("stats", "interpolate", "optimize", "spatial", "cluster", "sparse")
+)
+"""A tenth to half a second each; whoever needs one loads it where it is needed."""
 
 
 def python(code: str) -> list[str]:
@@ -39,8 +43,8 @@ def test_importing_costs_nothing_and_loads_nothing_heavy(name):
     [
         ("bytetransfer.plan", ("torch", "scipy", "pyarrow")),
         ("bytetransfer.study_file", ("torch", "scipy", "pyarrow")),
-        ("bytetransfer.transfer.estimate", ("torch", "pyarrow", "rich")),
-        ("bytetransfer.project", ("torch", "pandas", "matplotlib", "datasets")),
+        ("bytetransfer.transfer.estimate", ("torch", "pyarrow", "rich", *SLOW_PARTS)),
+        ("bytetransfer.project", ("torch", "pandas", "matplotlib", "datasets", *SLOW_PARTS)),
         ("bytetransfer.engine.worker", ("torch", "pandas", "matplotlib", "datasets")),
     ],
 )

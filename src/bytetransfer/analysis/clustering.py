@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 LEAST_LANGUAGES = 5
 """Of fewer, any order is as good as another."""
@@ -33,6 +31,10 @@ def likeness_order(log_effective: NDArray[np.float64]) -> tuple[int, ...]:
     count = len(log_effective)
     if count < LEAST_LANGUAGES:
         return tuple(range(count))
+    # A quarter of a second to import, for large matrices alone.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     values = np.where(np.eye(count, dtype=bool), np.nan, log_effective)
     residuals = _without_effects(values)
     likeness = np.nan_to_num((residuals + residuals.T) / 2)

@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from bytetransfer.corpus.corpus import Corpus, CorpusCard, Splits, corpus_digest, open_corpus
 from bytetransfer.corpus.division import (
@@ -133,6 +131,10 @@ def groups_of_lines(hashes: list[Hashes]) -> Lines:
     count = len(hashes[0])
     rows = np.tile(np.arange(count), len(hashes))
     columns = _first_with_same_text(np.concatenate(hashes)) % count
+    # A quarter of a second to import, for preparing alone.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     edges = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
     _, groups = connected_components(edges, directed=False)
     return np.asarray(groups, np.int64)

@@ -15,10 +15,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
 
 from bytetransfer.errors import MeasurementError
+from bytetransfer.transfer.pchip import interpolate, pieces
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +27,7 @@ largest size; `extrapolated`: a number past the largest size that rests on a law
 
 LOG_LOSS_ROUNDING = 1e-12
 """Log losses closer than this are one loss: it is what taking logarithms leaves undecided."""
+_ROOT_WIDTH = 1e-13  # of log bytes
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,9 @@ class Curve:
         return pool_decreasing(np.log(self.bits_per_byte))
 
     @cached_property
-    def _interpolant(self) -> PchipInterpolator:
-        return PchipInterpolator(self.log_sizes, self.fitted_log_losses, extrapolate=False)
-
-    @cached_property
     def _pieces(self) -> list[list[float]]:
         """Coefficients of each piece between two sizes, the cubic one first."""
-        found: list[list[float]] = self._interpolant.c.T.tolist()
+        found: list[list[float]] = pieces(self.log_sizes, self.fitted_log_losses).tolist()
         return found
 
     @cached_property
@@ -115,9 +111,10 @@ class Curve:
         """
         if not self.sizes_bytes[0] <= size_bytes <= self.sizes_bytes[-1]:
             raise ValueError(f"{size_bytes} bytes lie outside the measured sizes")
-        # The logarithm of an end may round to just outside of the interpolant's range.
-        position = np.clip(math.log(size_bytes), self.log_sizes[0], self.log_sizes[-1])
-        return math.exp(float(self._interpolant(position)))
+        above = int(np.searchsorted(self.sizes_bytes, size_bytes, side="right"))
+        left = min(above, len(self.sizes_bytes) - 1) - 1
+        step = math.log(size_bytes) - float(self.log_sizes[left])
+        return math.exp(_cubic(self._pieces[left], step))
 
     def invert(self, bits_per_byte: float) -> Inverse:
         """The smallest size whose fitted loss is at most `bits_per_byte`."""
@@ -147,16 +144,22 @@ class Curve:
         return Inverse("inside", float(self.sizes_bytes[index]), upper)
 
     def _between(self, left: int, right: int, log_loss: float) -> float:
-        # The cubic of this piece by itself: a call of the interpolant takes fifty times as long.
-        start, (third, second, first, zeroth) = float(self.log_sizes[left]), self._pieces[left]
+        """Where the falling cubic between two sizes reaches a loss, by halves."""
+        piece, start, low = self._pieces[left], float(self.log_sizes[left]), 0.0
+        high = float(self.log_sizes[right]) - start
+        while high - low > _ROOT_WIDTH:
+            middle = (low + high) / 2
+            if _cubic(piece, middle) > log_loss:
+                low = middle
+            else:
+                high = middle
+        size = math.exp(start + (low + high) / 2)
+        return min(max(size, float(self.sizes_bytes[left])), float(self.sizes_bytes[right]))
 
-        def above(at: float) -> float:
-            step = at - start
-            return ((third * step + second) * step + first) * step + zeroth - log_loss
 
-        position = brentq(above, start, float(self.log_sizes[right]), xtol=1e-13)
-        low, high = self.sizes_bytes[left], self.sizes_bytes[right]
-        return min(max(math.exp(position), float(low)), float(high))
+def _cubic(coefficients: Sequence[float], at: float) -> float:
+    third, second, first, zeroth = coefficients
+    return ((third * at + second) * at + first) * at + zeroth
 
 
 def pool_decreasing(log_losses: ArrayLike) -> Floats:
@@ -200,8 +203,7 @@ def fit_log_losses(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     Returns:
         Shape (curves, points).
     """
-    interpolant = PchipInterpolator(log_sizes, pool_decreasing(log_losses), axis=1)
-    return np.asarray(interpolant(at), np.float64)
+    return interpolate(log_sizes, pool_decreasing(log_losses), at)
 
 
 def _check(sizes: Floats, losses: Floats) -> None:

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import least_squares
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.transfer.curve import LOG_LOSS_ROUNDING, Curve, Floats, Inverse
@@ -352,6 +351,8 @@ def _starts(places: Floats, heights: Floats) -> list[Floats]:
 def _solve(
     start: Floats, places: Floats, heights: Floats, lowest: float
 ) -> tuple[bool, float, Floats]:
+    from scipy.optimize import least_squares  # a third of a second, for this method alone
+
     found = least_squares(
         lambda p: _log_law(p, places) - heights,
         start,
