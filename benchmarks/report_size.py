@@ -191,7 +191,9 @@ def measure(learners: int, *, analyses: bool, out: Path | None) -> dict[str, obj
     print(f"  {'together':14} {wall:6.2f} s, CPU {cpu:6.2f} s")
     parts = re.findall(r'<section id="([^"]+)"(.*?)</section>', page, re.DOTALL)
     sizes = {name: len(part.encode()) for name, part in parts}
-    sizes["data"] = len(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1].encode())  # type: ignore[index]
+    data = re.search(r'id="(data|packed)">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    sizes[data[1]] = len(data[2])
     for name, size in sizes.items():
         print(f"  {name:14} {size / 1e3:8.0f} kB")
     print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB")

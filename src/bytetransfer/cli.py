@@ -48,6 +48,10 @@ def main() -> None:
 
     A study file says what is compared with what; see examples/. Begin with: bytetransfer demo
     """
+    # Estimates and analyses multiply thousands of small matrices, for which the threads of OpenBLAS
+    # would only wait for each other at full speed. It looks once, when a command loads numpy;
+    # workers that train are told their own number.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @main.command()

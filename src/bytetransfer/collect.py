@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.learners.catalog import SURFACE
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurement import SCRATCH, Blocks, Measurement, Measurements
 from bytetransfer.plan import Cell, Plan
 from bytetransfer.run import Result
 from bytetransfer.store import Store
@@ -28,7 +29,13 @@ def collect(plan: Plan, store: Store, *, regime: str) -> Measurements:
         regime: of every learner that is trained by steps.
     """
     keys = {cell.key for cell in plan.cells} | {check.key for check in plan.checks}
-    results = {key: result for key in sorted(keys) if (result := store.result(key)) is not None}
+    results: dict[str, Result] = {}
+    blocks: dict[str, Blocks] = {}
+    for key in sorted(keys):
+        if (result := store.result(key)) is not None:
+            # As pairs of numbers the blocks of a large study would take a gigabyte.
+            blocks[key] = _as_array(result.test.blocks)
+            results[key] = _without_blocks(result)
     surface = _surface_losses(plan, results)
     unconverged = _failed_checks(plan, results)
     rows = [
@@ -36,8 +43,20 @@ def collect(plan: Plan, store: Store, *, regime: str) -> Measurements:
         for cell in plan.cells
         if cell.key in results
     ]
-    blocks = {row.run: np.array(results[row.run].test.blocks, np.float64) for row in rows}
-    return Measurements(rows, blocks)
+    return Measurements(rows, {row.run: blocks[row.run] for row in rows})
+
+
+def _as_array(blocks: Sequence[tuple[float, int]]) -> Blocks:
+    numbers = itertools.chain.from_iterable(blocks)
+    return np.fromiter(numbers, np.float64, 2 * len(blocks)).reshape(-1, 2)
+
+
+def _without_blocks(result: Result) -> Result:
+    bare = {
+        name: msgspec.structs.replace(getattr(result, name), blocks=[])
+        for name in ("test", "validation")
+    }
+    return msgspec.structs.replace(result, **bare)
 
 
 def collect_validation(
@@ -59,7 +78,7 @@ def collect_validation(
             seen = msgspec.structs.replace(result, test=result.validation)
             rows.append(_row(cell, seen, regime, {}, {}))
             if seen.test.blocks:  # results of earlier versions have none
-                blocks[cell.key] = np.array(seen.test.blocks, np.float64)
+                blocks[cell.key] = _as_array(seen.test.blocks)
     return Measurements(rows, blocks)
 
 

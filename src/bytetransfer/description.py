@@ -11,7 +11,7 @@ from bytetransfer.corpus.corpus import Corpus, CorpusCard
 from bytetransfer.learners.transformer.settings import TransformerSettings, flops_per_byte
 from bytetransfer.plan import Plan
 from bytetransfer.report import StudyDescription
-from bytetransfer.run import Result, departures
+from bytetransfer.run import Ending, departures
 from bytetransfer.store import Store
 from bytetransfer.study import Study
 
@@ -50,7 +50,7 @@ def describe(
     """
     cards = {name: corpus.card for name, corpus in corpora.items() if corpus is not None}
     environments = {k: found for k in plan.runs if (found := store.environment(k)) is not None}
-    results = {key: result for key in plan.runs if (result := store.result(key)) is not None}
+    results = {key: ending for key in plan.runs if (ending := store.ending(key)) is not None}
     versions: dict[str, str] = {}
     for environment in environments.values():
         versions |= environment.versions
@@ -91,7 +91,7 @@ def _statistics(card: CorpusCard) -> dict[str, str | int | float | bool | None]:
 
 
 def _departures(
-    plan: Plan, results: Mapping[str, Result]
+    plan: Plan, results: Mapping[str, Ending]
 ) -> dict[str, str | int | float | bool | None]:
     """How many runs went otherwise than was asked for, by kind; nothing where none did."""
     kinds = Counter(
@@ -101,7 +101,7 @@ def _departures(
 
 
 def _costs(
-    plan: Plan, results: Mapping[str, Result], seconds: float
+    plan: Plan, results: Mapping[str, Ending], seconds: float
 ) -> dict[str, str | int | float | bool | None]:
     """What was done, the search included.
 

@@ -6,6 +6,7 @@ languages of lines) is remembered by what it depends on.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ from functools import cached_property
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import Reading, read_shares
 from bytetransfer.analysis.measures import SAMPLE_BYTES, TextDistances, text_distances
 from bytetransfer.analysis.premium import Premium, byte_premiums
 from bytetransfer.corpus.corpus import Corpus
-from bytetransfer.corpus.detectors import load_detector
+from bytetransfer.corpus.detectors import detector_version, load_detector
 from bytetransfer.corpus.foreign_lines import document_languages
 from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.corpus.splits import SPLIT_NAMES
@@ -97,6 +99,11 @@ class Evidence:
             and (row.source == row.target or _origin(row.source) != _origin(row.target))
         )
 
+    @cached_property
+    def premiums(self) -> dict[str, Premium]:
+        """See `premiums`."""
+        return _premiums(self)
+
     @property
     def not_compared(self) -> tuple[str, ...]:
         """Sources and targets that `between_languages` leaves out, in the order they appear."""
@@ -158,6 +165,10 @@ def without_foreign_lines(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 def premiums(evidence: Evidence) -> dict[str, Premium]:
     """Byte premiums of the languages whose lines are aligned with those of the reference."""
+    return evidence.premiums
+
+
+def _premiums(evidence: Evidence) -> dict[str, Premium]:
     reference = evidence.corpora.get(evidence.reference)
     if reference is None or reference.card.group is None:
         return {}
@@ -166,19 +177,25 @@ def premiums(evidence: Evidence) -> dict[str, Premium]:
         for name, corpus in evidence.corpora.items()
         if corpus.card.group == reference.card.group and "(" not in name
     }
-    lengths = {name: _line_bytes(corpus) for name, corpus in members.items()}
-    lines = sorted(set.intersection(*(set(found) for found in lengths.values())))
-    aligned = {name: np.array([found[line] for line in lines]) for name, found in lengths.items()}
+    lines = {name: _line_bytes(corpus) for name, corpus in members.items()}
+    common = functools.reduce(np.intersect1d, (numbers for numbers, _ in lines.values()))
+    aligned = {
+        name: lengths[np.searchsorted(numbers, common)]
+        for name, (numbers, lengths) in lines.items()
+    }
     return byte_premiums(aligned, evidence.reference, seed=evidence.seed)
 
 
-def _line_bytes(corpus: Corpus) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for split in SPLIT_NAMES:
-        ids = corpus.ids(split)
-        if ids is not None:
-            found |= dict(zip(ids.tolist(), getattr(corpus, split).lengths.tolist(), strict=True))
-    return found
+def _line_bytes(corpus: Corpus) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of a corpus's lines, rising, and how long they are."""
+    found = [
+        np.stack([ids, getattr(corpus, split).lengths])
+        for split in SPLIT_NAMES
+        if (ids := corpus.ids(split)) is not None
+    ]
+    numbers, lengths = np.concatenate([np.zeros((2, 0), np.int64), *found], axis=1)
+    order = np.argsort(numbers)
+    return numbers[order], lengths[order]
 
 
 def distances_of_texts(
@@ -238,12 +255,13 @@ def _beginning(corpus: Corpus) -> bytes:
 def reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Reading | Unanswered:
     """What a detector finds in a sample of a corpus, made once; or why it cannot be asked."""
     try:
-        model = load_detector(detector)
+        version = detector_version(detector)
     except MissingExtraError as error:
         return Unanswered(f"{detector} cannot be asked: {error.what}")
     language = language_code(evidence.languages.get(name, ""))
 
     def made() -> object:
+        model = load_detector(detector)  # up to a second, which remembering spares
         documents = (corpus.train[number] for number in _drawn(corpus).tolist())
         found = read_shares(
             document_languages(documents, model),
@@ -255,7 +273,7 @@ def reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Rea
         )
         return msgspec.to_builtins(found)
 
-    key = ["languages", 1, name, corpus.card.digest, language, model.version, SAMPLE_DOCUMENTS]
+    key = ["languages", 1, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
     plain = evidence.remember(key, made)
     if isinstance(plain, dict) and "reason" in plain:
         return msgspec.convert(plain, Unanswered)

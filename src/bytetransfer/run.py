@@ -110,7 +110,21 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     changed_numerics: Numerics | None = None
 
 
-def departures(run: Run, result: Result) -> dict[str, str]:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """A result without its losses, which are nearly all of it: read where nobody asks for them.
+
+    Attributes:
+        key: the run's key.
+        training: as in `Result`.
+        changed_numerics: as in `Result`.
+    """
+
+    key: str
+    training: Training
+    changed_numerics: Numerics | None = None
+
+
+def departures(run: Run, result: Result | Ending) -> dict[str, str]:
     """What went otherwise than was asked for, by kind, in words; empty for most runs."""
     found: dict[str, str] = {}
     changed = result.changed_numerics

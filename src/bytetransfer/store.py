@@ -29,9 +29,10 @@ from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.identity import canonical_json, digest
-from bytetransfer.run import Result, Run
+from bytetransfer.run import Ending, Result, Run
 
 T = TypeVar("T")
+Read = TypeVar("Read", Result, Ending)
 
 
 class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,9 +154,20 @@ class Store:
         Raises:
             StoreError: if the file is damaged.
         """
+        return self._result(key, Result)
+
+    def ending(self, key: str) -> Ending | None:
+        """How the run ended, None if it has not; a fifth of the work of reading its result.
+
+        Raises:
+            StoreError: if the file is damaged.
+        """
+        return self._result(key, Ending)
+
+    def _result(self, key: str, kind: type[Read]) -> Read | None:
         path = self.run_folder(key) / "result.json"
         todo = "delete this file; the run is then done again, to the same numbers"
-        result = _read(path, Result, todo=todo)
+        result = _read(path, kind, todo=todo)
         if result is not None and result.key != key:
             raise StoreError("the result of another run", where=str(path), todo=todo)
         return result

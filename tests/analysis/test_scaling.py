@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bytetransfer.analysis.cells import Unanswered
-from bytetransfer.analysis.laws import effective_law, finetune_law, hernandez_law
+from bytetransfer.analysis.finetune_law import finetune_law
+from bytetransfer.analysis.laws import effective_law, hernandez_law
 from bytetransfer.analysis.scaling import crossover, model_scaling, scaling
 from bytetransfer.analysis.tobit import Regression, tobit
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements

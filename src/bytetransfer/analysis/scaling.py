@@ -19,13 +19,8 @@ from typing import Literal
 import numpy as np
 
 from bytetransfer.analysis.cells import Unanswered
-from bytetransfer.analysis.laws import (
-    FinetuneLaw,
-    SizeLaw,
-    effective_law,
-    finetune_law,
-    hernandez_law,
-)
+from bytetransfer.analysis.finetune_law import FinetuneLaw, finetune_law
+from bytetransfer.analysis.laws import SizeLaw, effective_law, hernandez_law
 from bytetransfer.transfer.curve import Floats, pool_decreasing
 from bytetransfer.transfer.distributions import normal_quantile
 from bytetransfer.transfer.estimate import TransferEstimate

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,8 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
     cells, columns = design.shape
     numbers = sides == 0
     degrees = int(numbers.sum()) - columns
-    left, sizes, right = np.linalg.svd(design[numbers], full_matrices=False)
-    least = sizes.max(initial=0.0) * max(design.shape) * np.finfo(np.float64).eps
+    left, sizes, right = _factors(design[numbers].tobytes(), columns)
+    least = sizes.max(initial=0.0) * max(left.shape[0], columns) * np.finfo(np.float64).eps
     if degrees < 1 or (sizes <= least).any():
         return Unanswered(
             f"{int(numbers.sum())} of {cells} cells are numbers, too few or too alike for a law of "
@@ -93,6 +94,14 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
         scatter=unit / inverse * math.sqrt(correction),
         degrees=degrees,
     )
+
+
+@lru_cache(maxsize=256)
+def _factors(design: bytes, columns: int) -> tuple[Floats, Floats, Floats]:
+    """Singular value decomposition; the sources of a target have the same few designs."""
+    cells = np.frombuffer(design, np.float64).reshape(-1, columns)
+    left, sizes, right = np.linalg.svd(cells, full_matrices=False)
+    return left, sizes, right
 
 
 def _likeliest(design: Floats, outcomes: Floats, sides: Sides) -> Floats:

@@ -31,6 +31,7 @@ from bytetransfer.report.embedded import (
 )
 from bytetransfer.report.figures import draw
 from bytetransfer.report.marks import symbols
+from bytetransfer.report.packing import PLAIN_BYTES, Packing
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, visible
 
 LISTING_CHARACTERS = 100_000
@@ -40,31 +41,33 @@ _SIZE = re.compile(r"(\d) (?=(?:B|[kMGT]B|%)(?!\w))")
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 
 
-def render_html(report: Report, *, is_live: bool = False) -> str:
+def render_html(report: Report, *, is_live: bool = False, plain_bytes: int = PLAIN_BYTES) -> str:
     """The page of a report.
 
     Args:
         report: what it shows.
         is_live: whether it asks the server it came from if there is a newer one.
+        plain_bytes: how large it may be before parts of it are packed (`packing`).
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    choices = number_choices(report)
+    choices, packing = number_choices(report), Packing()
     environment.filters.update(prose=prose, plain=plain_text, listing=listing, svg=_svg)
     environment.filters.update(shade=_shade, alignment=_alignment, rows=_rows)
+    environment.globals.update(part=packing.part, script_data=packing.data)
     environment.filters["choice"] = lambda part: _choice(part, choices)
     template = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
     style, script = page_style(), page_script()
-    return environment.from_string(template).render(
+    page = environment.from_string(template).render(
         report=report,
         style=Markup(style),
         script=Markup(script),
-        data=Markup(embedded(report, choices)),
         symbols=Markup(symbols()),
         policy=Markup(_policy(style, script, is_live=is_live)),
         is_live=is_live,
     )
+    return packing.finished(page, embedded(report, choices), plain_bytes)
 
 
 def write_html(report: Report, path: Path) -> None:

@@ -1,8 +1,19 @@
 // What a reader can do with the page: choose, sort, point at values, save figures and tables.
 // Without it the page says the same. It reckons nothing: values come from the embedded data.
 "use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+  // Of a large page a part comes packed, with the data; it is put where it belongs before all else.
+  async function unpacked(element) {
+    const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
+    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const found = JSON.parse(await new Response(inflated).text());
+    const places = document.querySelectorAll("[data-packed]");
+    found.parts.forEach((html, number) => { places[number].outerHTML = html; });
+    return found.data;
+  }
+
+  const packed = document.getElementById("packed");
+  const data = packed ? await unpacked(packed) : JSON.parse(document.getElementById("data").textContent);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
   function make(name, attributes = {}, ...children) {

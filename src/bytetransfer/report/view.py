@@ -100,16 +100,24 @@ class View:
 
     def sizes(self, learner: LearnerKey) -> list[int]:
         """All nominal D_F of a learner, rising."""
-        return sorted({row.nominal_bytes for row in self.rows(learner)})
+        return sorted(self._inside.get(learner, {}))
 
     def chosen_size(self, learner: LearnerKey) -> int | None:
         """The D_F the report opens on: the one with the fewest bounds, of equals the smallest.
 
         Before any fine-tuning there is no D_F to speak of, so 0 comes last.
         """
-        inside = Counter(r.nominal_bytes for r in self.rows(learner) if r.status == "inside")
-        sizes = self.sizes(learner)
-        return max(sizes, key=lambda size: (size > 0, inside[size], -size), default=None)
+        inside = self._inside.get(learner, Counter())
+        return max(inside, key=lambda size: (size > 0, inside[size], -size), default=None)
+
+    @cached_property
+    def _inside(self) -> dict[LearnerKey, Counter[int]]:
+        """How many estimates are numbers, by learner and nominal D_F."""
+        found: dict[LearnerKey, Counter[int]] = {}
+        for row in self.estimates.rows:
+            counts = found.setdefault((row.learner, row.regime), Counter())
+            counts[row.nominal_bytes] += row.status == "inside"
+        return found
 
 
 def make_view(

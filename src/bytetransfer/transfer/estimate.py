@@ -110,10 +110,8 @@ class _Cell:
     @property
     def beside(self) -> str:
         """What is to be said of seeds that could not be paired."""
-        if not self.left_out:
-            return ""
-        seeds = len(self.runs) + self.left_out
-        return f"; {self.left_out} of {seeds} seeds left out: not at every size"
+        of = f"{self.left_out} of {self.left_out + len(self.runs)} seeds"
+        return f"; {of} left out: not at every size" if self.left_out else ""
 
 
 class _Reading:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contrasts import Amount
-from bytetransfer.analysis.laws import FinetuneLaw, SizeLaw
+from bytetransfer.analysis.finetune_law import FinetuneLaw
+from bytetransfer.analysis.laws import SizeLaw
 from bytetransfer.analysis.scaling import WITHOUT_INTERVALS, Crossover, ModelScaling, Scaling
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.analyses.scaling_charts import scaling_charts
