@@ -8,20 +8,22 @@ a plane, and what a source is worth falls with distance. Shares of foreign lines
 texts and byte premiums are made up too, as many as a study of aligned corpora has.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
 import itertools
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does
+from bytetransfer.cli_shared import settle
+
+settle()  # as every command does, before numpy is loaded
 
 import numpy as np
 

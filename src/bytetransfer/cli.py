@@ -21,6 +21,7 @@ from bytetransfer.cli_shared import (
     WORKERS,
     guarded,
     print_value,
+    settle,
 )
 from bytetransfer.errors import RunFailedError
 
@@ -48,10 +49,7 @@ def main() -> None:
 
     A study file says what is compared with what; see examples/. Begin with: bytetransfer demo
     """
-    # Estimates and analyses multiply thousands of small matrices, for which the threads of OpenBLAS
-    # would only wait for each other at full speed. It looks once, when a command loads numpy;
-    # workers that train are told their own number.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    settle()
 
 
 @main.command()

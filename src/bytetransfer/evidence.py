@@ -178,7 +178,8 @@ def _premiums(evidence: Evidence) -> dict[str, Premium]:
         if corpus.card.group == reference.card.group and "(" not in name
     }
     lines = {name: _line_bytes(corpus) for name, corpus in members.items()}
-    common = functools.reduce(np.intersect1d, (numbers for numbers, _ in lines.values()))
+    both = functools.partial(np.intersect1d, assume_unique=True)
+    common = functools.reduce(both, (numbers for numbers, _ in lines.values()))
     aligned = {
         name: lengths[np.searchsorted(numbers, common)]
         for name, (numbers, lengths) in lines.items()

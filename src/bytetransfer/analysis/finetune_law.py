@@ -10,7 +10,7 @@ about the law.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
@@ -28,6 +28,7 @@ from bytetransfer.units import format_bytes
 _LEAST_SIZES = 4  # three parameters, and one size to see how far off they are
 _OFFSETS = 200
 _TIE = 1e-6
+_WIDTH = 1e-7  # of log bytes: an offset is shown to three figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +168,7 @@ def _line(places: Sequence[float], losses: Sequence[float]) -> tuple[float, floa
 def _squares(logs: Floats, losses: Floats) -> Floats:
     """Sums of squares that `_line` leaves at all of `_offsets` at once."""
     rest = losses - losses.mean()
-    slopes = (logs @ rest) / (logs**2).sum(axis=1)
+    slopes = (logs @ rest) / np.einsum("os,os->o", logs, logs)
     return np.asarray(np.square(rest - slopes[:, None] * logs).sum(axis=1))
 
 
@@ -180,19 +181,37 @@ def _fit_offset(sizes: Floats, losses: Floats) -> _OffsetFit | Unanswered:
     if best == 0 and grid[0] > 0:
         return Unanswered("but from zero-shot the loss hardly falls, so it names no offset")
     offset, given, heights = float(grid[best]), sizes.tolist(), losses.tolist()
-    if best > 0 and grid[best - 1] > 0:
-        from scipy.optimize import minimize_scalar  # a third of a second, for these laws alone
 
-        found = minimize_scalar(
-            lambda log: _line([size + math.exp(log) for size in given], heights)[2],
-            bounds=(math.log(grid[best - 1]), math.log(grid[best + 1])),
-            method="bounded",
-        )
-        offset = math.exp(float(found.x))
+    def left(tried: float) -> float:
+        return _line([size + tried for size in given], heights)[2]
+
+    if best > 0 and grid[best - 1] > 0:
+        ends = math.log(grid[best - 1]), math.log(grid[best + 1])
+        offset = math.exp(_lowest(lambda log: left(math.exp(log)), *ends))
     intercept, exponent, least = _line([size + offset for size in given], heights)
     if exponent <= 0:
         return Unanswered("the loss does not fall with the size of the data")
     return _OffsetFit(offset, intercept, exponent, least)
+
+
+def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one minimum between two places has it, by golden section.
+
+    `scipy.optimize` would take a third of a second to import, and longer for each of the thousands.
+    """
+    share = (math.sqrt(5) - 1) / 2
+    first, second = high - share * (high - low), low + share * (high - low)
+    at_first, at_second = function(first), function(second)
+    while high - low > _WIDTH:
+        if at_first <= at_second:
+            high, second, at_second = second, first, at_first
+            first = high - share * (high - low)
+            at_first = function(first)
+        else:
+            low, first, at_first = first, second, at_second
+            second = low + share * (high - low)
+            at_second = function(second)
+    return (low + high) / 2
 
 
 def _finetune_error(sizes: Floats, losses: Floats) -> float | Unanswered:
