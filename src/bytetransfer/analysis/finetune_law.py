@@ -10,10 +10,9 @@ about the law.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,6 @@ from bytetransfer.units import format_bytes
 _LEAST_SIZES = 4  # three parameters, and one size to see how far off they are
 _OFFSETS = 200
 _TIE = 1e-6
-_WIDTH = 1e-7  # of log bytes: an offset is shown to three figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,22 +145,22 @@ def _offsets(sizes: bytes) -> tuple[Floats, Floats]:
     least = positive.min() / (1e6 if zero_shot else 100)
     tried = np.geomspace(least, positive.max() * 10, _OFFSETS)
     tried = tried if zero_shot else np.append(0.0, tried)
-    logs = np.log(given + tried[:, None])
-    return tried, logs - logs.mean(axis=1, keepdims=True)
+    return tried, _centred(given, tried)
 
 
-def _line(places: Sequence[float], losses: Sequence[float]) -> tuple[float, float, float]:
-    """Intercept, minus slope, and sum of squares of log loss over log bytes.
+def _centred(sizes: Floats, offsets: Floats) -> Floats:
+    logs = np.log(sizes + offsets[:, None])
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
-    Lists: arrays would take ten times as long for a handful of sizes.
-    """
-    logs = [math.log(place) for place in places]
-    middle, height = sum(logs) / len(logs), sum(losses) / len(losses)
-    apart = [log - middle for log in logs]
-    above = [loss - height for loss in losses]
-    slope = sum(map(mul, apart, above)) / sum(map(mul, apart, apart))
-    rest = [y - slope * x for x, y in zip(apart, above, strict=True)]
-    return height - slope * middle, -slope, sum(map(mul, rest, rest))
+
+def _line(places: Floats, losses: Floats) -> tuple[float, float, float]:
+    """Intercept, minus slope, and sum of squares of log loss over log bytes."""
+    logs = np.log(places)
+    middle, height = logs.mean(), losses.mean()
+    slope = (logs - middle) @ (losses - height) / np.square(logs - middle).sum()
+    intercept = height - slope * middle
+    rest = losses - intercept - slope * logs
+    return float(intercept), -float(slope), float(rest @ rest)
 
 
 def _squares(logs: Floats, losses: Floats) -> Floats:
@@ -180,38 +178,24 @@ def _fit_offset(sizes: Floats, losses: Floats) -> _OffsetFit | Unanswered:
         return Unanswered("the loss does not bend over these sizes, so they name no offset")
     if best == 0 and grid[0] > 0:
         return Unanswered("but from zero-shot the loss hardly falls, so it names no offset")
-    offset, given, heights = float(grid[best]), sizes.tolist(), losses.tolist()
-
-    def left(tried: float) -> float:
-        return _line([size + tried for size in given], heights)[2]
-
+    offset = float(grid[best])
     if best > 0 and grid[best - 1] > 0:
-        ends = math.log(grid[best - 1]), math.log(grid[best + 1])
-        offset = math.exp(_lowest(lambda log: left(math.exp(log)), *ends))
-    intercept, exponent, least = _line([size + offset for size in given], heights)
+        offset = _between(sizes, losses, grid[best - 1], grid[best + 1])
+    intercept, exponent, least = _line(sizes + offset, losses)
     if exponent <= 0:
         return Unanswered("the loss does not fall with the size of the data")
     return _OffsetFit(offset, intercept, exponent, least)
 
 
-def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one minimum between two places has it, by golden section.
-
-    `scipy.optimize` would take a third of a second to import, and longer for each of the thousands.
-    """
-    share = (math.sqrt(5) - 1) / 2
-    first, second = high - share * (high - low), low + share * (high - low)
-    at_first, at_second = function(first), function(second)
-    while high - low > _WIDTH:
-        if at_first <= at_second:
-            high, second, at_second = second, first, at_first
-            first = high - share * (high - low)
-            at_first = function(first)
-        else:
-            low, first, at_first = first, second, at_second
-            second = low + share * (high - low)
-            at_second = function(second)
-    return (low + high) / 2
+def _between(sizes: Floats, losses: Floats, low: float, high: float) -> float:
+    """The best offset between two: of a fine grid of logarithms, and of the parabola about it."""
+    logs = np.linspace(math.log(low), math.log(high), _OFFSETS)
+    squares = _squares(_centred(sizes, np.exp(logs)), losses)
+    best = int(np.clip(squares.argmin(), 1, len(logs) - 2))
+    before, least, after = squares[best - 1 : best + 2].tolist()
+    bend = before - 2 * least + after
+    moved = min(1.0, max(-1.0, (before - after) / (2 * bend))) if bend > 0 else 0.0
+    return math.exp(logs[best] + moved * (logs[1] - logs[0]))
 
 
 def _finetune_error(sizes: Floats, losses: Floats) -> float | Unanswered:
