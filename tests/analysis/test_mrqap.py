@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered
-from bytetransfer.analysis.mrqap import Association, mrqap
+from bytetransfer.analysis.mrqap import Association, mrqap, mrqap_each
 from bytetransfer.analysis.pair_table import PairTable
 
 SQUARE = tuple("abcdefgh")
@@ -241,3 +241,25 @@ def test_two_targets_are_too_few_to_exchange():
     found = mrqap(table(-3 * x, sources, targets), table(x, sources, targets))
     assert isinstance(found, Unanswered)
     assert "three targets or more" in found.reason
+
+
+@pytest.mark.parametrize(("sources", "targets"), [("abcdef", "abcdef"), ("abcd", "cdefgh")])
+def test_outcomes_together_are_tested_as_each_by_itself(sources, targets):
+    generator = np.random.default_rng(9)
+    _, x = study(generator, sources, targets)
+    ys = [study(generator, sources, targets, slope=-0.2, missing=m)[0] for m in (0, 0.1, 0, 0.2)]
+    ys[0].values[:, 0] = np.nan  # one target less where targets are moved
+    together = mrqap_each([*ys, table(x.values * np.nan, sources, targets)], x, permutations=199)
+    for y, found in zip(ys, together, strict=False):
+        alone = mrqap(y, x, permutations=199)
+        assert isinstance(found, Association)
+        assert (found.p, found.permutations, found.exact) == (
+            alone.p,
+            alone.permutations,
+            alone.exact,
+        )
+        assert found.slope == pytest.approx(alone.slope)
+        assert found.low == pytest.approx(alone.low)
+        assert found.high == pytest.approx(alone.high)
+        assert len(found.pairs) == len(alone.pairs)
+    assert isinstance(together[-1], Unanswered)

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from bytetransfer.transfer import interval as interval_module
-from bytetransfer.transfer.interval import CurveNoise, interval
-from bytetransfer.transfer.resampling import Resampling, resampled_log_losses
+from bytetransfer.transfer.interval import CurveNoise, interval, intervals
+from bytetransfer.transfer.resampling import (
+    Resampling,
+    resampled_log_losses,
+    resampled_means,
+)
 from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 LOG_SIZES = np.log(6e6) + np.linspace(0, math.log(1e3), 6)
@@ -199,3 +203,49 @@ def test_variances_that_differ_by_more_than_chance_are_not_pooled():
     assert few < 8
     same, _ = pooled_variances(np.zeros(3), 2)
     assert np.all(same == 0)
+
+
+def test_cells_together_have_the_intervals_of_each_by_itself():
+    generator = np.random.default_rng(6)
+    blocks = 0.002 * generator.standard_normal((200, 7))
+    losses = 0.005 * generator.standard_normal((3, 6)) + power_law(LOG_SIZES)
+    curve = CurveNoise(LOG_SIZES, losses, RESAMPLING, losses.mean(axis=0) + blocks[:, :6], 40)
+    tuned = power_law(generator.uniform(*LOG_SIZES[[0, -1]], 8))[:, None] + np.zeros(3)
+    tuned += 0.005 * generator.standard_normal(tuned.shape)
+    tuned[3] = losses[:, 2] + 1e-5 * generator.standard_normal(3)  # a twin
+    tuned[5] -= 1.0  # beyond the curve
+    drawn = tuned.mean(axis=1, keepdims=True) + blocks[:, 6]
+    for some in (drawn, None):
+        together = intervals(curve, tuned, some)
+        for number, found in enumerate(together):
+            alone = interval(curve, tuned[number], None if some is None else some[number])
+            assert limits_in_log(found) == pytest.approx(limits_in_log(alone), abs=1e-9)
+    widths = [high - low for low, high in map(limits_in_log, together)]
+    assert widths[3] < 0.1 * np.median(widths)
+
+
+def test_variances_of_many_rows_are_pooled_each_by_itself():
+    generator = np.random.default_rng(7)
+    places = generator.normal(size=(6, 7))
+    places -= places.mean(axis=1, keepdims=True)
+    rows = generator.chisquare(2, (6, 7)) * np.exp(generator.normal(size=(6, 1)) * places)
+    rows[2], rows[3] = 0.0, 1.0
+    slopes, uncertain = variance_slope(rows, places, 2)
+    pooled, degrees = pooled_variances(rows, 2)
+    for number, row in enumerate(rows):
+        slope, uncertainty = variance_slope(row, places[number], 2)
+        assert slopes[number] == pytest.approx(slope, abs=1e-10)
+        assert uncertain[number] == pytest.approx(uncertainty)
+        variances, freedom = pooled_variances(row, 2)
+        assert pooled[number] == pytest.approx(variances, rel=1e-9)
+        assert degrees[number] == pytest.approx(freedom, rel=1e-9)
+
+
+def test_cells_resampled_together_are_those_of_each():
+    generator = np.random.default_rng(8)
+    size, weights = generator.uniform(500, 1500, 30), RESAMPLING.block_weights(30)
+    cells = [size * generator.uniform(1, 2, (seeds, 30)) for seeds in (3, 1, 2)]
+    for nats, found in zip(cells, resampled_means(weights, cells, size), strict=True):
+        alone = resampled_log_losses(weights, nats[:, None], size)[:, 0]
+        assert found == pytest.approx(alone, rel=1e-12)
+    assert resampled_means(weights, [], size) == []

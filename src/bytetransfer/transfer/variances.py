@@ -92,7 +92,7 @@ def variance_slope(variances: Floats, places: Floats, degrees: int) -> tuple[Flo
         moved, slope = np.abs(trial - slope).max(initial=0.0), trial
         if moved <= 1e-12:
             break
-    return np.where(nothing, 0.0, slope), uncertainty
+    return np.where(nothing, 0.0, slope)[()], uncertainty
 
 
 def _inverse_trigamma(values: Floats) -> Floats:
