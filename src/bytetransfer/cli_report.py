@@ -143,5 +143,5 @@ def _report_of_table(file: Path) -> Report:
 
     estimates = estimate_file(file)  # refuses a table that gives none
     measurements = read_measurements(file)
-    sections = answered(explain_table(measurements, ANALYSES, close={}))
+    sections = answered(explain_table(measurements, ANALYSES, close={}, estimates=estimates))
     return build_report(measurements, estimates, explanations=sections)

@@ -39,6 +39,7 @@ def explain_table(
     analyses: Iterable[str],
     *,
     close: Mapping[str, str],
+    estimates: Estimates | None = None,
     distances: Path | None = None,
     factor: float = 2.0,
     method: Method = "monotone",
@@ -51,6 +52,7 @@ def explain_table(
         measurements: all rows.
         analyses: which.
         close: for a target, the source that is close to it.
+        estimates: of the measurements, where they have been made by `method` already.
         distances: a CSV of distances between languages.
         factor: sources within it are called alike.
         method: how the from-scratch curve is drawn.
@@ -61,7 +63,8 @@ def explain_table(
         MeasurementError: for a CSV of distances that cannot be read, N of a learner that the table
             does not have, or a close source or target that it does not have.
     """
-    estimates = estimate_transfer(measurements, method=method)
+    if estimates is None:
+        estimates = estimate_transfer(measurements, method=method)
     learners = dict.fromkeys(row.learner for row in measurements)
     if unknown := sorted((parameters or {}).keys() - learners.keys()):
         have = ", ".join(filter(None, learners)) or "none: add a column `learner`"
