@@ -114,7 +114,8 @@ class Curve:
         above = int(np.searchsorted(self.sizes_bytes, size_bytes, side="right"))
         left = min(above, len(self.sizes_bytes) - 1) - 1
         step = math.log(size_bytes) - float(self.log_sizes[left])
-        return math.exp(_cubic(self._pieces[left], step))
+        third, second, first, zeroth = self._pieces[left]
+        return math.exp(((third * step + second) * step + first) * step + zeroth)
 
     def invert(self, bits_per_byte: float) -> Inverse:
         """The smallest size whose fitted loss is at most `bits_per_byte`."""
@@ -145,21 +146,17 @@ class Curve:
 
     def _between(self, left: int, right: int, log_loss: float) -> float:
         """Where the falling cubic between two sizes reaches a loss, by halves."""
-        piece, start, low = self._pieces[left], float(self.log_sizes[left]), 0.0
+        (third, second, first, zeroth), low = self._pieces[left], 0.0
+        start, rest = float(self.log_sizes[left]), zeroth - log_loss
         high = float(self.log_sizes[right]) - start
         while high - low > _ROOT_WIDTH:
             middle = (low + high) / 2
-            if _cubic(piece, middle) > log_loss:
+            if ((third * middle + second) * middle + first) * middle + rest > 0:
                 low = middle
             else:
                 high = middle
         size = math.exp(start + (low + high) / 2)
         return min(max(size, float(self.sizes_bytes[left])), float(self.sizes_bytes[right]))
-
-
-def _cubic(coefficients: Sequence[float], at: float) -> float:
-    third, second, first, zeroth = coefficients
-    return ((third * at + second) * at + first) * at + zeroth
 
 
 def pool_decreasing(log_losses: ArrayLike) -> Floats:
