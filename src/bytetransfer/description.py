@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from bytetransfer.learners.transformer.settings import TransformerSettings, flop
 from bytetransfer.plan import Plan
 from bytetransfer.report import StudyDescription
 from bytetransfer.run import Ending, departures
-from bytetransfer.store import Store
+from bytetransfer.store import Environment, Store
 from bytetransfer.study import Study
 
 _CITATIONS = (
@@ -48,6 +51,7 @@ def describe(
         corpora: its sources and targets, None where not prepared.
         store: where results and their circumstances lie.
     """
+    text = path.read_text(encoding="utf-8")
     cards = {name: corpus.card for name, corpus in corpora.items() if corpus is not None}
     environments = {k: found for k in plan.runs if (found := store.environment(k)) is not None}
     results = {key: ending for key in plan.runs if (ending := store.ending(key)) is not None}
@@ -58,13 +62,16 @@ def describe(
         name=study.name,
         sources=study.sources,
         targets=study.targets,
-        text=path.read_text(encoding="utf-8"),
-        digests={name: card.digest for name, card in cards.items()},
+        text=text,
+        digests={
+            **{name: card.digest for name, card in cards.items()},
+            f"{path.name} (SHA-256)": sha256(path.read_bytes()).hexdigest(),
+        },
         corpora={name: _statistics(card) for name, card in cards.items()},
         versions=versions,
-        machine={"machine": "; ".join(sorted({e.machine for e in environments.values()}))},
+        machine=_machine(plan, results, environments.values()),
         departures=_departures(plan, results),
-        costs=_costs(plan, results, sum(found.seconds for found in environments.values())),
+        costs=_costs(plan, results, list(environments.values())),
         runs={
             key: {
                 "stopped": result.training.stopped,
@@ -90,6 +97,35 @@ def _statistics(card: CorpusCard) -> dict[str, str | int | float | bool | None]:
     }
 
 
+def _machine(
+    plan: Plan, results: Mapping[str, Ending], environments: Iterable[Environment]
+) -> dict[str, str | int | float | bool | None]:
+    """What the runs were done on, and how those compute that can do so in more than one way."""
+    facts: dict[str, str | int | float | bool | None] = {
+        "machine": "; ".join(sorted({found.machine for found in environments}))
+    }
+    used = [
+        numerics
+        for key, result in results.items()
+        if (numerics := result.changed_numerics or plan.runs[key].run.numerics) is not None
+    ]
+    if not used:
+        return facts
+    return facts | {
+        "device of transformers": _each(found.device for found in used),
+        "precision of their matrix products": _each(found.precision for found in used),
+        "their attention": _each(found.attention for found in used),
+        "compiled": _each("yes" if found.compiled else "no" for found in used),
+        "threads a run": _each(str(found.threads) for found in used),
+        "sequences at a time": _each(str(found.micro_batch) for found in used),
+    }
+
+
+def _each(values: Iterable[str]) -> str:
+    """Every value once; most often there is one."""
+    return ", ".join(sorted(set(values)))
+
+
 def _departures(
     plan: Plan, results: Mapping[str, Ending]
 ) -> dict[str, str | int | float | bool | None]:
@@ -101,7 +137,7 @@ def _departures(
 
 
 def _costs(
-    plan: Plan, results: Mapping[str, Ending], seconds: float
+    plan: Plan, results: Mapping[str, Ending], environments: Sequence[Environment]
 ) -> dict[str, str | int | float | bool | None]:
     """What was done, the search included.
 
@@ -119,5 +155,25 @@ def _costs(
         "trained_bytes": sum(result.training.bytes_seen for result in results.values()),
         "search_bytes": sum(result.training.search_bytes for result in results.values()),
         **({"training_flops": flops} if flops else {}),
-        "worker_seconds": round(seconds),
+        "wall_seconds": round(_wall_seconds(environments)),
+        "worker_seconds": round(sum(found.seconds for found in environments)),
     }
+
+
+def _wall_seconds(environments: Sequence[Environment]) -> float:
+    """How long any run was at work: runs side by side count once, pauses not at all.
+
+    >>> at = {"machine": "", "versions": {}}
+    >>> _wall_seconds([
+    ...     Environment(seconds=60.0, finished="2024-01-01T00:01:00+00:00", **at),
+    ...     Environment(seconds=30.0, finished="2024-01-01T00:01:10+00:00", **at),
+    ...     Environment(seconds=5.0, finished="2024-01-02T00:00:00+00:00", **at),
+    ... ])
+    75.0
+    """
+    ends = [(datetime.fromisoformat(one.finished).timestamp(), one.seconds) for one in environments]
+    total, reached = 0.0, -math.inf
+    for start, end in sorted((end - seconds, end) for end, seconds in ends):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

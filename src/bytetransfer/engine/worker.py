@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import platform
 import queue
 import sys
 import threading
@@ -25,7 +24,6 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ import numpy as np
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.splits import count_characters
+from bytetransfer.engine.machine import installed_versions, machine_name
 from bytetransfer.errors import LessMemoryError, StoreError, UserError
 from bytetransfer.learners.catalog import make_learner
 from bytetransfer.learners.learner import Fitted, Learner, Progress, Task, Training
@@ -119,7 +118,7 @@ def execute(
             return
         if run.kind == "pretrain":
             learner.save(fitted.state, store.state_folder(key))
-        store.finish(result, _environment(clock.time() - started))
+        store.finish(result, _environment(clock.time() - started, run.numerics))
 
 
 def _lock(store: Store, key: str, ranks: Ranks) -> contextlib.AbstractContextManager[None]:
@@ -210,14 +209,12 @@ def _signs_of_life(store: Store, key: str, clock: Any) -> Callable[[Progress], N
     return watch
 
 
-def _environment(seconds: float) -> Environment:
-    names = ("bytetransfer", "numpy", "torch")
-    installed = {d.metadata["Name"] for d in metadata.distributions()}
+def _environment(seconds: float, numerics: Numerics | None) -> Environment:
     return Environment(
         seconds=seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores",
-        versions={name: metadata.version(name) for name in names if name in installed},
+        machine=machine_name(numerics),
+        versions=installed_versions(),
     )
 
 

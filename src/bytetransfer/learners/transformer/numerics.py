@@ -142,6 +142,11 @@ def cuda_devices(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]
     return tuple(names)[:count]
 
 
+def cuda_device_name() -> str:
+    """What the CUDA device that this process computes on calls itself."""
+    return str(_torch().cuda.get_device_name())
+
+
 def has_compiler() -> bool:
     """Whether there is a C++ compiler for torch.compile to call."""
     names = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
