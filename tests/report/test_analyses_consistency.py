@@ -68,7 +68,7 @@ def check(section):
     for figure in section.figures:
         ElementTree.fromstring(draw(figure))
         assert figure.description
-    words = " ".join(section.text)
+    words = " ".join((*section.text, *section.further))
     shown = [cell.text + cell.detail for t in section.tables for row in t.rows for cell in row]
     assert not re.search(r"\b(nan|inf|None)\b", " ".join([words, *shown]))
     return words
@@ -77,7 +77,7 @@ def check(section):
 def test_alike_and_different_sources_are_said_to_be_so(make_row):
     words = check(consistency_section([consistency(table_of(make_row))], NAMES))
     assert "within a factor 2 of each other in D_T in 4 of 4 cases" in words
-    assert "4 have sources to compare; these are alike for 4" in words
+    assert "are alike for 1, alike and yet different for 3 of 4 targets" in words
     assert "Of the variance of log D_E" in words
     assert "does not mean “the same”" in words
     apart = [
@@ -122,7 +122,7 @@ def test_without_intervals_the_reason_and_what_would_help_are_said(make_row):
 def test_bounds_are_counted_in_words_and_drawn_as_such(make_row):
     rows = [*table_of(make_row), make_row("en", "ja", 9e6, None, status="above_range")]
     section = consistency_section([consistency(rows)], NAMES)
-    assert "of 13 estimates: only a bound: 1." in check(section)
+    assert "of 13 estimates, 1 with only a bound." in check(section)
     dots = [dot for one in section.figures[0].series for dot in one.dots]
     assert sum(dot.bound == "at_least" for dot in dots) == 1
     back = make_row("ja", "en", 9e6, None, status="below_range")
@@ -134,7 +134,7 @@ def test_the_stronger_direction_comes_first(make_row):
     rows = [make_row("en", "ru", 2e5), make_row("ru", "en", 6e5)]
     words = check(commutativity_section([commutativity(rows)], NAMES))
     assert "Russian⁩ for ⁨English⁩ reaches 3 times the D_E" in words
-    assert "differ by more than noise in 1 of 1 cases" in words
+    assert "differ by more than noise in 1 of 1 case" in words
     assert "circle of three" in words
 
 
@@ -188,11 +188,55 @@ def test_transfer_is_told_in_bytes_of_source_target_and_reference(make_row):
     assert [dot.y for dot in section.figures[0].series[0].dots] == [0.9, 1.0, 1.8]
 
 
+@pytest.mark.parametrize(("worth", "inside"), [((5.0, 5.5, 6.0), True), ((2.0, 5.0, 5.1), False)])
+def test_the_band_is_the_factor_wide_and_holds_sources_that_are_alike(make_row, worth, inside):
+    rows = [
+        make_row(source, target, GIVEN * factor)
+        for source, factor in zip(("en", "ru", "zh"), worth, strict=True)
+        for target in ("fi", "ja")
+    ]
+    (chart,) = consistency_section([consistency(rows, factor=2.0)], NAMES).figures
+    bands = [one for one in chart.series if one.style == "band"]
+    assert [round((one.dots[0].x + one.dots[1].x) / 2) for one in bands] == [0, 1]
+    for place, band in enumerate(bands):
+        low, high = band.dots[0].low, band.dots[0].high
+        assert high / low == pytest.approx(2)
+        heights = [
+            dot.y
+            for one in chart.series
+            if one.style == "loose"
+            for dot in one.dots
+            if round(dot.x) == place
+        ]
+        assert len(heights) == 3
+        assert all(low <= height <= high for height in heights) == inside
+
+
+def test_where_nothing_is_compared_there_is_no_band(make_row):
+    rows = table_of(make_row, error=None)
+    (chart,) = consistency_section([consistency(rows)], NAMES).figures
+    assert not any(one.style == "band" for one in chart.series)
+
+
+def test_pairs_are_drawn_as_two_dots_and_a_link(make_row):
+    (found,) = [commutativity(table_of(make_row, spread=0.5))]
+    (chart,) = commutativity_section([found], NAMES).figures
+    link, forward, backward = chart.series
+    assert (link.style, forward.name, backward.name) == ("link", "a for b", "b for a")
+    assert len(forward.dots) == len(backward.dots) == len(found.pairs)
+    assert link.dots[::2] == forward.dots
+    assert link.dots[1::2] == backward.dots
+    differ = [p for p in found.pairs if p.corrected_p <= 0.05]
+    assert sum(name.endswith("*") for name in chart.x.names) == len(differ) > 0
+    ratios = [abs(math.log(a.y / b.y)) for a, b in zip(forward.dots, backward.dots, strict=True)]
+    assert ratios == sorted(ratios, reverse=True)
+
+
 def test_of_many_pairs_the_largest_differences_are_drawn(make_row):
     names = [f"l{place}" for place in range(9)]
     section = commutativity_section([commutativity(table_of(make_row, names=names))], NAMES)
     check(section)
-    assert "the 20 largest of 36" in section.figures[0].title
+    assert "the 12 largest of 36" in section.figures[0].title
     assert len(section.tables[0].rows) == 36
 
 
@@ -216,7 +260,7 @@ def test_all_bounds_is_an_answer_too(make_row):
     assert "in every pair at least one direction is only a bound" in check(
         commutativity_section([commutativity(rows)], NAMES)
     )
-    assert "of 6 estimates: only a bound: 6." in check(
+    assert "of 6 estimates, 6 with only a bound." in check(
         consistency_section([consistency(rows)], NAMES)
     )
 
@@ -231,7 +275,7 @@ def test_sources_that_are_left_out_are_not_called_alike(make_row):
     words = check(consistency_section([consistency(rows)], NAMES))
     assert "in 0 of 2 cases" in words
     assert "those that can be compared in 2 more" in words
-    assert "of 6 estimates: D_T not surely above 0: 2." in words
+    assert "of 6 estimates, 2 with a D_T not surely above 0." in words
 
 
 def test_harm_is_no_share(make_row):

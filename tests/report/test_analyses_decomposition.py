@@ -56,7 +56,7 @@ def decomposition(rows, names=NAMES):
 
 
 def words(section):
-    return bare(" ".join(section.text))
+    return bare(" ".join((*section.text, *section.further)))
 
 
 def check(section):
@@ -75,7 +75,10 @@ def test_the_ngram_learner_has_charts_of_its_own():
     section = decomposition(measurements())
     check(section)
     stacked = [bare(f.title) for f in section.figures if "pair" not in f.name]
-    assert stacked == ["Spanish, transformer/nano", "Spanish, ngram"]
+    assert stacked == [
+        "Spanish, transformer/nano, steps to English",
+        "Spanish, ngram, steps to English",
+    ]
     assert "Spanish, ngram: (beside the others, never part of their sum)" in words(section)
     assert "transformer/nano: (beside" not in words(section)
 
@@ -106,6 +109,39 @@ def test_harm_is_drawn_below_zero():
     assert min(dot.y for one in figure.series for dot in one.dots) < 0
     assert figure.y.low < 0
     assert "−" in words(section)
+
+
+def test_the_targets_own_text_does_not_squeeze_the_other_steps():
+    worth = {**WORTH, "hierarchical": 0.8, "es": 3_000.0}
+    (chart,) = (
+        one
+        for one in decomposition(measurements(("transformer/nano",), worth, fade=0.0)).figures
+        if "pair" not in one.name
+    )
+    own = chart.x.names.index("Spanish over English")
+    dots = [dot for one in chart.series for dot in one.dots]
+    others = [dot for dot in dots if round(dot.x) != own]
+    assert not any(dot.beyond for dot in others)
+    assert chart.y.high < 1.3 * max(dot.high or dot.y for dot in others)
+    beyond = [dot for dot in dots if dot.beyond]
+    assert {round(dot.x) for dot in beyond} == {own}
+    text = draw(chart)
+    for dot in beyond:
+        assert dot.y > chart.y.high
+        assert dot.beyond == f"{dot.y:.2g} %"
+        assert f">{dot.beyond}<" in text
+
+
+def test_where_nothing_is_squeezed_every_step_lies_on_the_axis():
+    worth = {**WORTH, "es": 12.0}
+    chart = decomposition(measurements(("transformer/nano",), worth)).figures[0]
+    assert not any(dot.beyond for one in chart.series for dot in one.dots)
+
+
+def test_steps_are_counted_over_targets_and_sizes():
+    first = bare(decomposition(measurements(("transformer/nano",))).text[0])
+    assert first.startswith("transformer/nano, in how many cases")
+    assert "the surface of its letters lowers it in 5 of 5" in first
 
 
 def test_a_source_beyond_the_curve_is_unknown_in_bytes_and_known_in_loss():

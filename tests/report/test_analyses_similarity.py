@@ -54,7 +54,7 @@ def section(rows, measures, **options):
 
 
 def texts(one):
-    return bare(" ".join(one.text))
+    return bare(" ".join((*one.text, *one.further)))
 
 
 def table(one, name):
@@ -64,8 +64,8 @@ def table(one, name):
 
 def test_the_answer_comes_first_with_its_size_and_interval():
     one = section(*world(-0.5))
-    assert "1 of 2 comparisons say that closer sources transfer more" in bare(one.text[0])
-    assert "With 6 kB of target text (m)" in bare(one.text[0])
+    assert "In 1 of 2 comparisons closer sources transfer more" in bare(one.text[0])
+    assert "With 6 kB of target text (m)" in bare(one.further[0])
     effect = table(one, "similarity").rows[0]
     assert [bare(cell.text) for cell in effect[:3]] == ["6 kB", "m", "syntactic"]
     assert effect[3].value == pytest.approx(math.exp(0.5 * 0.2), abs=0.03)  # spread of uniform
@@ -75,7 +75,7 @@ def test_the_answer_comes_first_with_its_size_and_interval():
 
 
 def test_sources_that_transfer_less_when_closer_are_said_to():
-    assert "1 that they transfer less" in texts(section(*world(0.5)))
+    assert "in 1 they transfer less" in texts(section(*world(0.5)))
 
 
 def test_no_relation_is_not_said_to_be_proof_of_none():
@@ -95,7 +95,7 @@ def test_naive_figures_are_labelled_so():
 
 def test_bounds_are_told_and_tabulated_apart():
     one = section(*world(-0.5, bounds="a"))
-    assert "7 of 56 estimates are bounds and were left out" in texts(one)
+    assert "of 56 estimates 7 are bounds and were left out" in texts(one)
     assert "neither can be relied on" not in texts(one)
     assert [row[-1].value for row in table(one, "similarity-bounds").rows] == [56, 56]
     assert "neither can be relied on" in texts(section(*world(-0.5, bounds="abc")))
@@ -155,7 +155,13 @@ def test_every_effect_is_drawn_whatever_its_p():
     rows, measures = world(-0.5)
     later = [replace(row, nominal_bytes=9_000, finetune_bytes=9_000) for row in rows]
     one = section([*rows, *later], measures)
-    effects, _ = one.figures
+    effects, *scatters = one.figures
+    assert [(one.is_open, "6 kB" in one.title) for one in scatters] == [(True, True), (False, True)]
+    for row, scatter in zip(table(one, "similarity").rows, scatters, strict=False):
+        assert row[5].text in scatter.remarks[0]
+        assert row[7].text in scatter.remarks[0]
+        assert row[3].text.removeprefix("× ") in scatter.remarks[1]
+        assert scatter.remarks[1] in draw(scatter)
     assert effects.x.names == ("syntactic", "geographic")
     assert [series.name for series in effects.series] == ["6 kB", "9 kB"]
     assert [len(series.dots) for series in effects.series] == [2, 2]
@@ -168,7 +174,7 @@ def test_every_effect_is_drawn_whatever_its_p():
 def test_the_pairs_shown_are_those_of_the_first_measure_and_not_of_the_smallest_p():
     rows, measures = world(-0.5, sources="abc")
     later = [replace(row, nominal_bytes=9_000, finetune_bytes=9_000) for row in rows]
-    (_, first), (_, other) = (
+    (_, first, _), (_, other, _) = (
         section([*later, *rows], {name: measures[name] for name in order}).figures
         for order in (("syntactic", "geographic"), ("geographic", "syntactic"))
     )

@@ -46,6 +46,8 @@ class Dot:
         high: upper end of its interval along y.
         reach: x value a horizontal step leads to (the construction of D_E); None for no step.
         bound: whether y (or, where there is a step, its end) is only a bound.
+        beyond: what is written of a value that lies outside its axis on purpose; it stands at the
+            edge with an arrow.
         note: what a pointer resting on it shows.
     """
 
@@ -55,10 +57,11 @@ class Dot:
     high: float | None = None
     reach: float | None = None
     bound: Literal["", "at_least", "at_most"] = ""
+    beyond: str = ""
     note: str = ""
 
 
-Style = Literal["curve", "band", "measured", "faint", "joined", "loose", "quiet"]
+Style = Literal["curve", "band", "link", "measured", "faint", "joined", "loose", "quiet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +73,10 @@ class Series:
         ink: 0 for the from-scratch curve, 1 and up for sources in the study's order.
         dots: the values, ordered along x.
         style: `curve` (a thick line, no dots), `band` (what lies between `low` and `high`, along
-            x), `measured` (dots on the curve), `faint` (small dots, one a seed), `joined` (markers
-            with a thin line), `loose` (markers alone) or `quiet` (as `joined`, in the background:
-            grey, unnamed, without steps).
+            x), `link` (thin lines between every two dots that follow each other), `measured` (dots
+            on the curve), `faint` (small dots, one a seed), `joined` (markers with a thin line),
+            `loose` (markers alone) or `quiet` (as `joined`, in the background: grey, unnamed,
+            without steps).
     """
 
     name: str
@@ -94,6 +98,7 @@ class Chart:
         series: drawn in order, the last on top.
         labels: where the names of `joined` and `loose` series stand.
         zero_line: whether y = 0 is drawn.
+        remarks: what was found, in lines above the plot.
         is_open: whether a page shows it at once or folded away with others of its section.
     """
 
@@ -105,4 +110,5 @@ class Chart:
     series: tuple[Series, ...]
     labels: Literal["left", "right"] = "right"
     zero_line: bool = False
+    remarks: tuple[str, ...] = ()
     is_open: bool = True

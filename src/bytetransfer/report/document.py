@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bytetransfer.report.chart import Chart
@@ -58,6 +59,7 @@ class Table:
         choice: of several tables of one kind, what this one is of: pairs of a quantity and a value,
             such as ("D_F", "10 kB"); a reader may choose among them.
         legend: what the shades of a heat map stand for.
+        order: what the order of rows and columns is called.
         orders: other orders of rows and columns (the first left out) than the one they stand in.
     """
 
@@ -69,6 +71,7 @@ class Table:
     is_matrix: bool = False
     choice: tuple[tuple[str, str], ...] = ()
     legend: tuple[Cell, ...] = ()
+    order: str = ""
     orders: tuple[Order, ...] = ()
 
 
@@ -112,11 +115,15 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A section: paragraphs first, then answers, figures, tables and listings."""
+    """A section: paragraphs first, then answers, figures, tables and listings.
+
+    `further` are paragraphs that say the same of one group after another; many of them are folded.
+    """
 
     name: str
     title: str
     text: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     figures: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -124,9 +131,25 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Content:
+    """How bytes of targets become bytes of one language that say the same.
+
+    Attributes:
+        reference: that language.
+        premiums: bytes of each target, by its name, that hold the content of a byte of it.
+        unknown: targets of which that is not known.
+    """
+
+    reference: str
+    premiums: Mapping[str, float]
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """The whole report as data."""
+    """The whole report as data; `content` only where it is known."""
 
     title: str
     subtitle: str
     sections: tuple[Section, ...]
+    content: Content | None = None

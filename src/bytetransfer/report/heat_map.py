@@ -12,6 +12,8 @@ _FONT, _DETAIL = 11.0, 8.0
 _ROW, _DETAILED_ROW, _GAP = 22.0, 32.0, 2.0
 _LABEL_CHARACTERS = 18
 _STRONG = 5
+MOST_LEVEL_HEADS = 11
+"""The names of more columns stand upright."""
 
 
 def draw_heat_map(table: Table) -> str:
@@ -22,20 +24,22 @@ def draw_heat_map(table: Table) -> str:
     heads = [isolate(bare(column.title), _LABEL_CHARACTERS) for column in table.columns[1:]]
     names = [isolate(bare(row[0].text), _LABEL_CHARACTERS) for row in table.rows]
     left = max(map(_width, names), default=0.0) + 10
-    width = (
-        max([34.0, *map(_width, heads)] + [_cell_width(c) for r in table.rows for c in r[1:]]) + 8
-    )
+    is_turned = len(heads) > MOST_LEVEL_HEADS
+    widths = [_cell_width(cell) for row in table.rows for cell in row[1:]]
+    width = max([34.0, *([] if is_turned else map(_width, heads)), *widths]) + 8
+    above = max(map(_width, heads), default=0.0) + 14 if is_turned else 22.0
     parts = [
-        _word(left + (place + 0.5) * width, 14, head, "middle") for place, head in enumerate(heads)
+        _head(head, left + (place + 0.5) * width, above - 8, is_turned=is_turned)
+        for place, head in enumerate(heads)
     ]
     for place, (name, row) in enumerate(zip(names, table.rows, strict=True)):
-        top = 22 + place * rise
+        top = above + place * rise
         parts.append(_word(left - 8, top + rise / 2 + 3, name, "end"))
         parts += [
             _cell(cell, left + column * width, top, width, rise, colours)
             for column, cell in enumerate(row[1:])
         ]
-    bottom = 22 + len(table.rows) * rise
+    bottom = above + len(table.rows) * rise
     parts += _legend(table.legend, left, bottom + 10, colours)
     right = max(left + len(heads) * width, left + 80 + 62 * len(table.legend))
     title = escaped(bare(table.caption))
@@ -44,6 +48,14 @@ def draw_heat_map(table: Table) -> str:
         f'viewBox="0 0 {right + 4:.0f} {bottom + 36:.0f}" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{title}</title><desc>{escaped(_words(table))}</desc>{''.join(parts)}</svg>"
     )
+
+
+def _head(text: str, x: float, y: float, *, is_turned: bool) -> str:
+    """The name of a column, level or upright."""
+    if not is_turned:
+        return _word(x, y, text, "middle")
+    turn = f'transform="rotate(-90 {number(x)} {number(y)})"'
+    return _word(x, y + 4, text, "start", turn)
 
 
 def _words(table: Table) -> str:
@@ -100,8 +112,9 @@ def _legend(cells: tuple[Cell, ...], left: float, top: float, colours: dict[str,
     return parts
 
 
-def _word(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{number(x)}" y="{number(y)}">{escaped(text)}</text>'
+def _word(x: float, y: float, text: str, style: str, turn: str = "") -> str:
+    place = f'x="{number(x)}" y="{number(y)}"'
+    return f'<text class="{style}" {place}{turn and " " + turn}>{escaped(text)}</text>'
 
 
 def _width(text: str) -> float:

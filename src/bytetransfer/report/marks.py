@@ -109,6 +109,9 @@ def draw_series(
     ink, parts = ink_class(series), []
     if series.style == "band":
         return path("band", _band(series.dots, x, y))
+    if series.style == "link":
+        pairs = zip(places[::2], places[1::2], strict=True)
+        return path("link", segments((a, b, c, d) for (a, b), (c, d) in pairs))
     if series.style == "faint":
         return path("faint", _points(places))
     if series.style in _LINED:
@@ -180,8 +183,12 @@ def thinned(places: Sequence[tuple[float, float]], room: float = 0.1) -> list[tu
 def _intervals(
     dots: Sequence[Dot], places: Sequence[tuple[float, float]], y: Scale, caps: int
 ) -> Iterable[str]:
-    """Uprights from low to high, with caps where an end is known, and arrows at bounds."""
+    """Uprights from low to high, with caps where an end is known; arrows at bounds and edges."""
     for dot, (a, b) in zip(dots, places, strict=True):
+        if dot.beyond:
+            way = -1 if dot.y > y.axis.high else 1
+            yield f"M{number(a)} {number(b)}v{way * 12}m-3 {way * -4}l3 {way * 4}l3 {way * -4}"
+            continue
         if dot.low is not None or dot.high is not None:
             low = b if dot.low is None else y(dot.low)
             high = b if dot.high is None else y(dot.high)

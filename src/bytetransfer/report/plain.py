@@ -21,7 +21,8 @@ def plain_section(section: Section) -> str:
     It is 42.
     """
     parts = [_clean(section.title)]
-    parts += ["\n".join(textwrap.wrap(_clean(text), _WIDTH)) for text in section.text]
+    paragraphs = (*section.text, *section.further)
+    parts += ["\n".join(textwrap.wrap(_clean(text), _WIDTH)) for text in paragraphs]
     parts += [_plain_table(table) for table in section.tables if table.rows]
     return "\n\n".join(parts)
 
@@ -35,7 +36,7 @@ def section_rows(section: Section) -> dict[str, object]:
     return {
         "name": section.name,
         "title": bare(section.title),
-        "text": [bare(text) for text in section.text],
+        "text": [bare(text) for text in (*section.text, *section.further)],
         "tables": {
             table.name: [
                 {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
+from bytetransfer.report.axes import worth_axis
 from bytetransfer.report.chart import Axis, Chart, Dot
 from bytetransfer.report.charts import BOUNDS, place_words, source_series
 from bytetransfer.report.order import in_colour
@@ -27,7 +27,7 @@ def transfer_charts(view: View, learner: LearnerKey) -> tuple[Chart, ...]:
         view,
         learner,
         kind="transfer",
-        y=_signed_axis(rows),
+        y=worth_axis([(row.transfer_bytes, row.transfer_low, row.transfer_high) for row in rows]),
         words=_transfer_words,
         dots=lambda view, _: lambda row: _transfer_dot(view, row),
     )
@@ -154,18 +154,3 @@ def _ends(view: View, learner: LearnerKey, target: str) -> list[TransferEstimate
             rows = view.rows(learner, target=target, source=source)
             found += rows[:1] + rows[1:][-1:]
     return found
-
-
-def _signed_axis(rows: Sequence[TransferEstimate]) -> Axis:
-    """D_T is negative, zero and of many magnitudes at once: linear near zero, log outside."""
-    ends = [row.transfer_bytes for row in rows]
-    ends += [e for row in rows for e in (row.transfer_low, row.transfer_high) if e is not None]
-    largest = max(1.0, *(abs(row.transfer_bytes) for row in rows))
-    linear = max(1.0, 10.0 ** math.floor(math.log10(largest) - 2))
-    return Axis(
-        title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
-        kind="signed_log",
-        low=min(-linear, *ends) * 1.2,
-        high=max(linear, *ends) * 1.2,
-        linear=linear,
-    )

@@ -12,15 +12,10 @@ from bytetransfer.report.listing import (
 )
 from bytetransfer.report.run_tables import bound_summary, run_summary, run_table
 from bytetransfer.report.view import StudyDescription, View
-from bytetransfer.report.wording import said_once, visible
+from bytetransfer.report.wording import count, said_once, visible
 from bytetransfer.transfer.estimate import TransferEstimate
 
 _SHOWN_CURVES = 5
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun, in the plural where it needs it."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def bracket_words(view: View) -> str:
@@ -60,11 +55,15 @@ def trust_section(view: View, study: StudyDescription, *, detected: str = "") ->
     tables.append(facts_table("departures", caption, study.get("departures", {})))
     if study.get("corpora"):
         tables.append(corpora_table(study["corpora"]))
-    pointer = f"Which languages were detected in the corpora stands under “{detected}”."
+    pointer = f"All that was detected in the corpora stands under “{detected}”."
+    detection = (study.get("detection", ""), pointer * bool(detected))
     return Section(
         name="trust",
         title="Can I trust it?",
-        text=(*_trust_words(view, is_study="text" in study), *(pointer,) * bool(detected)),
+        text=(
+            *_trust_words(view, is_study="text" in study),
+            *(" ".join(filter(None, detection)),) * any(detection),
+        ),
         tables=tuple(table for table in tables if table.rows),
     )
 
@@ -76,9 +75,11 @@ def _trust_words(view: View, *, is_study: bool) -> tuple[str, ...]:
         inside = sum(row.status == "inside" for row in rows)
         beyond = sum(row.status == "extrapolated" for row in rows)
         text.append(
-            f"{inside} of {count(len(rows), 'estimate')} lie inside the measured range; "
+            f"Of {count(len(rows), 'estimate')}, {count(inside, 'lies', 'lie')} inside the "
+            "measured range; "
             + (f"{beyond} beyond it, by the power law alone; " if beyond else "")
-            + f"{len(rows) - inside - beyond} are bounds. {_seed_words(rows)} "
+            + f"{count(len(rows) - inside - beyond, 'is a bound', 'are bounds')}. "
+            f"{_seed_words(rows)} "
             f"{bracket_words(view)} "
             f"{count(refusals, 'cell') if refusals else 'No cell'} had to be refused an estimate."
         )
@@ -121,10 +122,11 @@ def _flag_words(view: View) -> str:
     for name, spoken in (("not_converged", "not converged"), ("below_surface", "below surface")):
         raised = [getattr(row, name) for row in rows]
         unknown = raised.count(None)
-        said = f"{raised.count(True)} known to be {spoken}"
-        words.append(said + (f" ({unknown} unknown)" if unknown else ""))
+        said = f"{raised.count(True):,} known to be {spoken}"
+        words.append(said + (f" ({unknown:,} unknown)" if unknown else ""))
     scratch = sum(row.source == SCRATCH for row in rows)
-    return f"Of {count(len(rows), 'run')}, {scratch} are from scratch, {', '.join(words)}."
+    from_scratch = count(scratch, "is", "are")
+    return f"Of {count(len(rows), 'run')}, {from_scratch} from scratch, {', '.join(words)}."
 
 
 def repeat_section(study: StudyDescription) -> Section:

@@ -30,6 +30,15 @@ def said_once(covers: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(part for said in sorted(covers) for part in said.split("; ")))
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, in the plural where it needs it.
+
+    >>> count(1, "target"), count(0, "target"), count(2, "has", "have")
+    ('1 target', '0 targets', '2 have')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def visible(text: str, *, keep: str = "") -> str:
     r"""`text` with every character that is unseen, not text, or turns the direction replaced.
 
@@ -139,11 +148,15 @@ def byte_range(low: float | None, high: float | None) -> str:
 
     >>> byte_range(1.6e6, 2.3e6), byte_range(-10_000, 70_000), byte_range(1.6e6, None)
     ('1.6–2.3 MB', '−10 to 70 kB', '≥ 1.6 MB')
+    >>> byte_range(0.0, 0.2)
+    '0 B'
     """
     if low is None or high is None:
         end, mark = (low, "≥ ") if low is not None else (high, "≤ ")
         return "" if end is None else mark + signed_bytes(end)
     first, last = signed_bytes(low), signed_bytes(high)
+    if first == last:
+        return first
     number, unit = first.rsplit(" ", 1)
     if last.endswith(f" {unit}"):
         first = number

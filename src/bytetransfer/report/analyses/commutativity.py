@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from bytetransfer.analysis.asymmetry import Asymmetry, LanguageEffect
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
+from bytetransfer.report.analyses.commutativity_charts import (
+    factors,
+    paired_chart,
+    stronger,
+)
 from bytetransfer.report.analyses.phrases import (
     SIGNIFICANT,
     factor_text,
@@ -17,13 +22,12 @@ from bytetransfer.report.analyses.phrases import (
     p_words,
     percent_text,
 )
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
 from bytetransfer.report.wording import (
     Names,
-    bare,
     bounded_bytes,
     byte_range,
+    count,
     shorten,
     signed_bytes,
     transfer_range,
@@ -31,7 +35,6 @@ from bytetransfer.report.wording import (
 from bytetransfer.transfer.estimate import TransferEstimate
 
 _OPEN_ROWS = 40
-_MOST_DRAWN = 20  # more pairs than this, and their names cannot be read
 
 
 def commutativity_section(results: Sequence[Commutativity | Unanswered], names: Names) -> Section:
@@ -52,12 +55,12 @@ def commutativity_section(results: Sequence[Commutativity | Unanswered], names: 
         title="Does transfer commute?",
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
-            *(_group_words(one, names) for one in answered),
             *_untested_words(answered, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
+        further=tuple(_group_words(one, names) for one in answered),
         figures=tuple(
-            _chart(one, number, names) for number, one in enumerate(answered) if one.pairs
+            paired_chart(one, number, names) for number, one in enumerate(answered) if one.pairs
         ),
         tables=tuple(table for table in tables if table.rows),
     )
@@ -90,8 +93,9 @@ def _answer(answered: Sequence[Commutativity]) -> str:
     differ = sum(p <= SIGNIFICANT for p in known)
     return (
         f"{noise_words(answered[0].declared_noise)}The two directions differ by more than noise in "
-        f"{differ} of {len(known)} cases (a pair of languages at one size). That they are equal "
-        "in the others is not shown by this: the intervals say how large a difference may be. "
+        f"{differ} of {count(len(known), 'case')} (a pair of languages at one size). That they are "
+        "equal in the others is not shown by this: the intervals say how large a difference may "
+        "be. "
         "The tests go by standard errors and not by rearrangements, so that p has no smallest "
         "value however few the languages."
     )
@@ -102,43 +106,14 @@ def _group_words(found: Commutativity, names: Names) -> str:
     bounds = f"pairs with a bound in a direction: {len(found.bounds)}"
     if not found.pairs:
         return f"{title}: nothing to compare ({bounds})."
-    count = len(found.pairs)
+    pairs = len(found.pairs)
     widest = max(found.pairs, key=lambda pair: abs(pair.log_effective.value))
-    said = f"{title}: {_stronger(widest, names)}, the largest difference"
-    said += f" of {count} pairs" if count > 1 else ""
+    said = f"{title}: {stronger(widest, names)}, the largest difference"
+    said += f" of {pairs} pairs" if pairs > 1 else ""
     if widest.corrected_p is not None:
         said += f", corrected {p_words(widest.corrected_p)}"
     said += f" (besides, {bounds})." if found.bounds else "."
     return f"{said} {_language_words(found, names)}"
-
-
-def _stronger(pair: PairDifference, names: Names) -> str:
-    """Which direction has the larger D_E, and by what factor."""
-    one, other = names.language(pair.first), names.language(pair.second)
-    difference = pair.log_effective
-    if difference.value < 0:
-        one, other = other, one
-        difference = Difference(-difference.value, _minus(difference.high), _minus(difference.low))
-    factor = math.exp(difference.value)
-    return f"{one} for {other} reaches {factor_text(factor)} times the D_E of {other} for {one}" + (
-        f" ({_factors(difference)})" if _factors(difference) else ""
-    )
-
-
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-def _factors(difference: Difference) -> str:
-    """The limits of a difference of logarithms as factors."""
-    low, high = (
-        None if end is None else math.exp(end) for end in (difference.low, difference.high)
-    )
-    if low is None or high is None:
-        if low is not None:
-            return f"≥ {factor_text(low)}"
-        return "" if high is None else f"≤ {factor_text(high)}"
-    return f"{factor_text(low)}–{factor_text(high)}"
 
 
 def _language_words(found: Commutativity, names: Names) -> str:
@@ -162,15 +137,15 @@ def _language_words(found: Commutativity, names: Names) -> str:
         return words
     clear = [one for one in part.effects if (one.corrected_p or 0) <= SIGNIFICANT]
     return words + (
-        f" Of {len(part.effects)} languages, {len(clear)} give more or less than they take beyond "
-        "noise."
+        f" Of {len(part.effects)} languages, {count(len(clear), 'gives', 'give')} more or less "
+        "than they take beyond noise."
     )
 
 
 def _effect_limits(one: LanguageEffect) -> str:
     if one.low is None or one.high is None:
         return ""
-    return f", {_factors(Difference(one.effect, one.low, one.high))}"
+    return f", {factors(Difference(one.effect, one.low, one.high))}"
 
 
 def _untested_words(answered: Sequence[Commutativity], names: Names) -> tuple[str, ...]:
@@ -277,7 +252,7 @@ def _factor_cell(one: Difference | None) -> Cell:
     if one is None:
         return Cell("–")
     factor = math.exp(one.value)
-    return Cell(factor_text(factor), factor, detail=_factors(one))
+    return Cell(factor_text(factor), factor, detail=factors(one))
 
 
 def _language_table(answered: Sequence[Commutativity], names: Names) -> Table:
@@ -288,7 +263,7 @@ def _language_table(answered: Sequence[Commutativity], names: Names) -> Table:
             Cell(
                 factor_text(math.exp(effect.effect)),
                 math.exp(effect.effect),
-                detail=_factors(Difference(effect.effect, effect.low, effect.high)),
+                detail=factors(Difference(effect.effect, effect.low, effect.high)),
             ),
             Cell("–")
             if effect.corrected_p is None
@@ -309,45 +284,4 @@ def _language_table(answered: Sequence[Commutativity], names: Names) -> Table:
         ),
         rows=tuple(rows),
         is_open=len(rows) <= _OPEN_ROWS,
-    )
-
-
-def _chart(found: Commutativity, number: int, names: Names) -> Chart:
-    """Difference of log D_E of each pair; of many, those that differ most."""
-    drawn = sorted(found.pairs, key=lambda pair: -abs(pair.log_effective.value))[:_MOST_DRAWN]
-    dots = tuple(_dot(pair, float(place), names) for place, pair in enumerate(drawn))
-    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
-    room = 0.08 * (max(0.0, *ends) - min(0.0, *ends)) or 1.0
-    less = f", the {len(drawn)} largest of {len(found.pairs)}" * (len(drawn) < len(found.pairs))
-    return Chart(
-        name=f"commutativity-{number}",
-        title=group_title(found.group, names) + less,
-        description=" ".join(f"{dot.note}." for dot in dots),
-        x=Axis(
-            title="pair a, b",
-            kind="category",
-            low=-0.5,
-            high=len(drawn) - 0.5,
-            unit="number",
-            names=tuple(
-                bare(f"{names.language(pair.first)}, {names.language(pair.second)}")
-                for pair in drawn
-            ),
-        ),
-        y=Axis(
-            title="ln D_E of a for b, less that of b for a",
-            kind="linear",
-            low=min(0.0, *ends) - room,
-            high=max(0.0, *ends) + room,
-            unit="number",
-        ),
-        series=(Series(name="", ink=1, style="loose", dots=dots),),
-        zero_line=True,
-    )
-
-
-def _dot(pair: PairDifference, x: float, names: Names) -> Dot:
-    found = pair.log_effective
-    return Dot(
-        x=x, y=found.value, low=found.low, high=found.high, note=bare(_stronger(pair, names))
     )

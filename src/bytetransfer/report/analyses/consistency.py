@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from bytetransfer.analysis.cells import Unanswered
@@ -22,13 +23,23 @@ from bytetransfer.report.analyses.phrases import (
     noise_words,
     percent_text,
 )
+from bytetransfer.report.axes import Span, worth_axis
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
-from bytetransfer.report.wording import Names, bare, bounded_bytes, shorten, transfer_range
+from bytetransfer.report.order import ALL_IN_COLOUR
+from bytetransfer.report.wording import (
+    Names,
+    bare,
+    bounded_bytes,
+    count,
+    shorten,
+    transfer_range,
+)
 from bytetransfer.transfer.estimate import TransferEstimate
-from bytetransfer.units import format_bytes
 
 _MOSTLY = 0.5
+_SPREAD = 0.6  # of the room that a target has, for its sources
+_BAND = 0.8  # of the room that a target has
 _BOUNDS: dict[str, Literal["at_least", "at_most"]] = {
     "above_range": "at_least",
     "below_range": "at_most",
@@ -54,11 +65,12 @@ def consistency_section(results: Sequence[Consistency | Unanswered], names: Name
         title="Are different sources worth the same?",
         text=(
             *((_answer(answered), *_GENERAL) if answered else ()),
-            *(_group_words(one, names) for one in answered),
+            *_undivided_words(answered, names),
             *_little_words(answered, names),
             *_unknown_noise_words(answered, names),
             *(f"Not answered: {shorten(reason, 400)}." for reason in reasons),
         ),
+        further=tuple(_group_words(one, names) for one in answered),
         figures=tuple(_chart(one, number, names) for number, one in enumerate(answered)),
         tables=tuple(table for table in tables if table.rows),
     )
@@ -69,8 +81,11 @@ _GENERAL = (
     "significantly. So sources are called alike only where the opposite, that some two of them are "
     "further apart than the factor, is rejected. Sources can be both alike within the factor and "
     "different; where they are neither, the data do not decide. p values are Holm-corrected over "
-    "the targets of a size. All sources of a target are read on one from-scratch curve; both tests "
-    "ignore that, which makes them cautious.",
+    "the targets of a size. In the figures grey bands are the factor wide, midway between the "
+    "smallest and the largest D_T that are compared: where a mark lies outside, the D_T that were "
+    "measured are further apart than that; of many sources those left out are grey dots. All "
+    "sources of a target are read on one from-scratch curve; both tests ignore that, which makes "
+    "them cautious.",
 )
 
 
@@ -92,7 +107,7 @@ def _answer(answered: Sequence[Consistency]) -> str:
     factor = f"{answered[0].factor:.15g}"
     return (
         f"{noise_words(answered[0].declared_noise)}All sources of a target are shown to be within "
-        f"a factor {factor} of each other in D_T in {whole} of {len(targets)} cases "
+        f"a factor {factor} of each other in D_T in {whole} of {count(len(targets), 'case')} "
         "(a target at one size), and those that can be compared in "
         f"{len(alike) - whole} more. They are shown to differ in {different}."
     )
@@ -115,7 +130,7 @@ def _group_words(found: Consistency, names: Names) -> str:
         f"{group_title(found.group, names)}:",
         *_test_words(found, names),
         *_left_out_words(found),
-        _variance_words(found),
+        *_variance_words(found),
         *_arithmetic_words(found),
     ]
     return " ".join(words)
@@ -125,41 +140,59 @@ def _test_words(found: Consistency, names: Names) -> tuple[str, ...]:
     answers = _answers(found.targets)
     if not answers:
         return ()
-    alike = {one.target for one, answer in answers if _is_alike(answer)}
-    different = {one.target for one, answer in answers if _is_different(answer)}
     widest = max(answers, key=lambda pair: pair[1].within)
     return (
-        f"of {len(found.targets)} targets, {len(answers)} have sources to compare; these are alike "
-        f"for {len(alike)}, different for {len(different)}, both for {len(alike & different)}, and "
-        f"undecided for {len(answers) - len(alike | different)}. For "
-        f"{names.language(widest[0].target)} the largest D_T may truly be up to "
-        f"{factor_text(widest[1].within)} times the smallest ({100 * found.level:g} % confidence).",
+        f"{_verdict_words(found, names)} For {names.language(widest[0].target)} the largest D_T "
+        f"may truly be up to {factor_text(widest[1].within)} times the smallest "
+        f"({100 * found.level:g} % confidence).",
     )
+
+
+def _verdict_words(found: Consistency, names: Names) -> str:
+    """For how many targets the sources are what; of a single one, what they are."""
+    answers = _answers(found.targets)
+    alike = {one.target for one, answer in answers if _is_alike(answer)}
+    different = {one.target for one, answer in answers if _is_different(answer)}
+    counts = {
+        "alike": len(alike - different),
+        "alike and yet different": len(alike & different),
+        "different": len(different - alike),
+        "undecided": len(answers) - len(alike | different),
+    }
+    if len(answers) == 1:
+        (said,) = (words for words, number in counts.items() if number)
+        (one, _), sources = answers[0], count(len(answers[0][0].compared), "source")
+        return f"the {sources} of {names.language(one.target)} that can be compared are {said}."
+    said = ", ".join(f"{words} for {number}" for words, number in counts.items() if number)
+    few = len(found.targets) - len(answers)
+    others = f"; {count(few, 'more has', 'more have')} too few to compare" if few else ""
+    return f"sources that can be compared are {said} of {len(answers)} targets{others}."
 
 
 def _left_out_words(found: Consistency) -> tuple[str, ...]:
     """What "the sources" leaves out: those that are worth nothing are hardly like the others."""
     without = sum(len(one.without_interval) for one in found.targets)
     counts = (
-        (sum(len(one.not_positive) for one in found.targets), "D_T not surely above 0"),
-        (found.bounds, "only a bound"),
+        (sum(len(one.not_positive) for one in found.targets), "with a D_T not surely above 0"),
+        (found.bounds, "with only a bound"),
         # that none has an interval is said once for all groups
-        (without if without < len(found.estimates) else 0, "no interval on both sides"),
+        (without if without < len(found.estimates) else 0, "without an interval on both sides"),
     )
-    said = [f"{words}: {count}" for count, words in counts if count]
+    said = [f"{number} {words}" for number, words in counts if number]
     if not said:
         return ()
-    return (f"Not compared, of {len(found.estimates)} estimates: {', '.join(said)}.",)
+    total = count(len(found.estimates), "estimate")
+    return (f"Not compared are, of {total}, {' and '.join(said)}.",)
 
 
-def _variance_words(found: Consistency) -> str:
+def _variance_words(found: Consistency) -> tuple[str, ...]:
     if isinstance(found.variances, Unanswered):
-        return f"The variance of log D_E is not divided: {shorten(found.variances.reason, 300)}."
+        return ()
     parts = found.variances
     return (
         f"Of the variance of log D_E, {_share(parts.target)} belongs to targets, "
         f"{_share(parts.source)} to sources and {_share(parts.residual)} to neither (what is "
-        f"peculiar to a pair, and noise).{_noise_words(found.noise, parts.residual)}"
+        f"peculiar to a pair, and noise).{_noise_words(found.noise, parts.residual)}",
     )
 
 
@@ -169,6 +202,21 @@ def _noise_words(noise: Noise | None, residual: Component) -> str:
     kind = "declared" if noise.declared else "measured"
     share = percent_text(min(1.0, noise.variance / residual.variance))
     return f" At most {share} % of the last is {kind} noise."
+
+
+def _undivided_words(answered: Sequence[Consistency], names: Names) -> tuple[str, ...]:
+    """Why the variance is not divided, each reason once with the groups it holds for."""
+    groups: dict[str, list[str]] = {}
+    for one in answered:
+        if isinstance(one.variances, Unanswered):
+            reason = shorten(one.variances.reason, 300)
+            groups.setdefault(reason, []).append(group_title(one.group, names))
+    return tuple(
+        "The variance of log D_E is not divided"
+        + ("" if len(titles) == len(answered) else f" ({'; '.join(titles)})")
+        + f": {reason}."
+        for reason, titles in groups.items()
+    )
 
 
 def _unknown_noise_words(answered: Sequence[Consistency], names: Names) -> tuple[str, ...]:
@@ -226,30 +274,17 @@ def _share(part: Component) -> str:
 def _chart(found: Consistency, number: int, names: Names) -> Chart:
     """D_T of every source, side by side above the name of the target."""
     targets = sorted({row.target for row in found.estimates})
-    size = found.group.pretrain_bytes
-    sources = sorted({row.source for row in found.estimates}, key=lambda s: (names.ink(s, size), s))
-    step = 0.6 / len(sources)
-    series = tuple(
-        Series(
-            name=names.source(source, size),
-            ink=names.ink(source, size),
-            style="loose",
-            dots=tuple(
-                _dot(row, targets.index(row.target) + (place + 0.5) * step - 0.3, names)
-                for row in sorted(found.estimates, key=lambda row: row.target)
-                if row.source == source
-            ),
-        )
-        for place, source in enumerate(sources)
+    series = _series(found, targets, names)
+    bands = tuple(
+        band for one in found.targets for band in _band(found, one, targets.index(one.target))
     )
-    dots = [dot for one in series for dot in one.dots]
-    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
-    largest = max(1.0, *(abs(dot.y) for dot in dots))
-    linear = max(1.0, 10.0 ** math.floor(math.log10(largest) - 2))
+    spans: list[Span] = [(dot.y, dot.low, dot.high) for one in series for dot in one.dots]
+    edges = [edge for one in bands for dot in one.dots for edge in (dot.low, dot.high)]
+    spans += [(edge, None, None) for edge in edges if edge is not None]
     return Chart(
         name=f"consistency-{number}",
         title=group_title(found.group, names),
-        description=" ".join(f"{dot.note}." for dot in dots),
+        description=" ".join(f"{dot.note}." for one in series for dot in one.dots if dot.note),
         x=Axis(
             title="target",
             kind="category",
@@ -258,16 +293,66 @@ def _chart(found: Consistency, number: int, names: Names) -> Chart:
             unit="number",
             names=tuple(bare(names.language(target)) for target in targets),
         ),
-        y=Axis(
-            title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
-            kind="signed_log",
-            low=min(-linear, *ends) * 1.2,
-            high=max(linear, *ends) * 1.2,
-            linear=linear,
-        ),
-        series=series,
+        y=worth_axis(spans, needs_zero=False),
+        series=(*bands, *series),
         zero_line=True,
     )
+
+
+def _series(found: Consistency, targets: Sequence[str], names: Names) -> tuple[Series, ...]:
+    """A series a source; of many sources one of those compared and one of the others."""
+    size = found.group.pretrain_bytes
+    sources = sorted({row.source for row in found.estimates}, key=lambda s: (names.ink(s, size), s))
+    step = _SPREAD / len(sources)
+    dots = [
+        (row, _dot(row, targets.index(row.target) + (place + 0.5) * step - _SPREAD / 2, names))
+        for place, source in enumerate(sources)
+        for row in sorted(found.estimates, key=lambda row: row.target)
+        if row.source == source
+    ]
+    if len(sources) > ALL_IN_COLOUR:
+        return _compared_series(found, dots)
+    return tuple(
+        Series(
+            name=names.source(source, size),
+            ink=names.ink(source, size),
+            style="loose",
+            dots=tuple(dot for row, dot in dots if row.source == source),
+        )
+        for source in sources
+    )
+
+
+def _compared_series(
+    found: Consistency, dots: Sequence[tuple[TransferEstimate, Dot]]
+) -> tuple[Series, ...]:
+    """Of many sources those that are compared, and those that are left out as faint dots."""
+    compared = {(one.target, source) for one in found.targets for source in one.compared}
+    kept = tuple(dot for row, dot in dots if (row.target, row.source) in compared)
+    left_out = tuple(
+        replace(dot, low=None, high=None, note="")
+        for row, dot in dots
+        if (row.target, row.source) not in compared
+    )
+    return (
+        Series(name="", ink=0, style="faint", dots=left_out),
+        Series(name="", ink=1, style="loose", dots=kept),
+    )
+
+
+def _band(found: Consistency, one: TargetSources, place: float) -> tuple[Series, ...]:
+    """What lies within the factor, midway between the D_T compared; nothing if there is no test."""
+    if not isinstance(one.answer, Equivalence):
+        return ()
+    sizes = [
+        row.transfer_bytes
+        for row in found.estimates
+        if row.target == one.target and row.source in one.compared
+    ]
+    middle, half = math.sqrt(min(sizes) * max(sizes)), math.sqrt(found.factor)
+    edges = (place - _BAND / 2, place + _BAND / 2)
+    dots = tuple(Dot(x=x, y=middle, low=middle / half, high=middle * half) for x in edges)
+    return (Series(name="", ink=0, style="band", dots=dots),)
 
 
 def _dot(row: TransferEstimate, x: float, names: Names) -> Dot:

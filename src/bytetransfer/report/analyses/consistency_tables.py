@@ -120,7 +120,7 @@ def _spread_cells(spread: Spread, names: Names) -> tuple[Cell, ...]:
             for size in (spread.smallest_bytes, spread.largest_bytes)
         ),
         *(
-            Cell("–") if value is None else Cell(f"{value:.3g}", value)
+            Cell("–") if value is None else Cell(factor_text(value), value)
             for value in (spread.ratio, spread.deviation)
         ),
     )
@@ -179,7 +179,10 @@ def _left_out(one: TargetSources) -> str:
         (len(one.bounds), "bounds"),
         (len(one.without_interval), "no interval"),
     )
-    return ", ".join(f"{count} {words}" for count, words in counts if count)
+    found = [(count, words) for count, words in counts if count]
+    if len(found) == 1:  # the number stands in the cell
+        return found[0][1]
+    return ", ".join(f"{count} {words}" for count, words in found)
 
 
 def _verdict(found: Equivalence, factor: float) -> str:

@@ -16,6 +16,7 @@ from bytetransfer.analysis.contamination import (
 )
 from bytetransfer.analysis.counterfactual import Counterfactual
 from bytetransfer.analysis.decomposition import Undecided
+from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, Similarity
 from bytetransfer.report.analyses.contamination_tables import (
     DIRECTIONS,
@@ -32,10 +33,16 @@ from bytetransfer.report.analyses.counterfactual import (
     counterfactual_table,
     counterfactual_words,
 )
-from bytetransfer.report.analyses.phrases import SIGNIFICANT, group_title, p_words
+from bytetransfer.report.analyses.phrases import SIGNIFICANT, factor_text, group_title, p_words
+from bytetransfer.report.analyses.similarity_charts import (
+    Finding,
+    at_smallest,
+    folded,
+    scatter,
+)
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
-from bytetransfer.report.wording import Names, bare, shorten
+from bytetransfer.report.wording import Names, bare, count, shorten
 from bytetransfer.units import format_bytes
 
 _RECOGNISED = 0.5
@@ -77,13 +84,14 @@ def contamination_section(
         text=(
             _foreign_words(judged, names),
             *_unrecognised_words(judged, names),
-            *_transfer_words(answered, names),
-            *counterfactual_words(without, names),
+            *_followed(answered),
+            *_unanswered_words(answered),
             *_exposure_words(held, names),
             *_reading_words(read),
             *(f"Not answered: {shorten(reason, 400)}." for reason in dict.fromkeys(reasons)),
         ),
-        figures=(_chart(judged, names),) if judged else (),
+        further=(*_transfer_words(answered, names), *counterfactual_words(without, names)),
+        figures=(*((_chart(judged, names),) if judged else ()), *_scatters(answered, names)),
         tables=tuple(table for table in tables if table.rows),
     )
 
@@ -100,7 +108,8 @@ def _foreign_words(readings: Sequence[Reading], names: Names) -> str:
     worst = max(spans, key=lambda corpus: spans[corpus][1])
     low, high = spans[worst]
     if not high:
-        return f"No foreign line was found in any of the {len(spans)} corpora."
+        where = f"any of the {len(spans)} corpora" if len(spans) > 1 else "the corpus"
+        return f"No foreign line was found in {where}."
     flagged = {c: max(r.flagged for r in rows) for c, rows in by_corpus(readings).items()}
     words = (
         f"The corpus with most foreign lines is {names.language(worst)}: {between(low, high)} of "
@@ -109,9 +118,8 @@ def _foreign_words(readings: Sequence[Reading], names: Names) -> str:
     if len(spans) > 1:
         others = max(high for corpus, (_, high) in spans.items() if corpus != worst)
         words += f" In the others it is at most {percent(others)}."
-    count = sum(flagged.values())
     return words + (
-        f" In {count:,} of the documents that were read, foreign lines are "
+        f" In {sum(flagged.values()):,} of the documents that were read, foreign lines are "
         f"{percent(FLAGGED_SHARE)} of the bytes or more."
     )
 
@@ -159,7 +167,7 @@ def _reading_words(readings: Sequence[Reading]) -> tuple[str, ...]:
 
 
 def _transfer_words(found: Sequence[Similarity], names: Names) -> tuple[str, ...]:
-    """One paragraph a group: what ten times the contamination goes with; what has none, once."""
+    """One paragraph a group: what ten times the contamination goes with."""
     said = []
     for one in found:
         effects = [words for each in one.measures if (words := _effect_words(each))]
@@ -167,19 +175,43 @@ def _transfer_words(found: Sequence[Similarity], names: Names) -> tuple[str, ...
             continue
         words = f"{group_title(one.group, names)}: {'; '.join(effects)}."
         if one.censored:
-            words += f" {one.censored} of {one.pairs} estimates are bounds and left out."
+            bounds = count(one.censored, "is a bound", "are bounds")
+            words += f" Of {count(one.pairs, 'estimate')}, {bounds} and left out."
         said.append(words)
+    return tuple(said)
+
+
+def _followed(found: Sequence[Similarity]) -> tuple[str, ...]:
+    """In how many comparisons transfer goes with contamination beyond chance."""
+    tests = [
+        (each.association.slope, each.corrected_p or 0.0)
+        for one in found
+        for each in one.measures
+        if isinstance(each.association, Association)
+    ]
+    if not tests:
+        return ()
+    real = [slope for slope, p in tests if p <= SIGNIFICANT]
+    more = sum(slope > 0 for slope in real)
+    return (
+        f"Transfer goes with contamination beyond chance in {len(real)} of "
+        f"{count(len(tests), 'comparison')} (a learner, a size, a direction and a detector): more "
+        f"of the other language goes with more transfer in {more}, with less in "
+        f"{len(real) - more}. Detectors take kin for each other, so that this may be likeness and "
+        "not contamination.",
+    )
+
+
+def _unanswered_words(found: Sequence[Similarity]) -> tuple[str, ...]:
+    """What has no answer, each reason once."""
     missing = [(_share_words(each), each.association) for one in found for each in one.measures]
     reasons: dict[str, list[str]] = {}
     for share, answer in missing:
         if isinstance(answer, Unanswered) and share not in reasons.setdefault(answer.reason, []):
             reasons[answer.reason].append(share)
-    return (
-        *said,
-        *(
-            f"Not answered for {'; '.join(shares)}: {shorten(reason, 300)}."
-            for reason, shares in reasons.items()
-        ),
+    return tuple(
+        f"Not answered for {'; '.join(shares)}: {shorten(reason, 300)}."
+        for reason, shares in reasons.items()
     )
 
 
@@ -193,10 +225,33 @@ def _effect_words(result: MeasureResult) -> str:
         return ""
     p = result.corrected_p if result.corrected_p is not None else result.association.p
     verdict = "goes with" if p <= SIGNIFICANT else "cannot be told from no effect; it goes with"
-    effect = (
-        f"{math.exp(result.association.slope):.2f} times the D_E{limits_text(result.association)}"
-    )
+    factor = factor_text(math.exp(result.association.slope))
+    effect = f"{factor} times the D_E{limits_text(result.association)}"
     return f"ten times as much of {_share_words(result)} {verdict} {effect}, corrected {p_words(p)}"
+
+
+def _scatters(found: Sequence[Similarity], names: Names) -> tuple[Chart, ...]:
+    """The pairs behind every share at the smallest size above 0 of each learner."""
+    findings = [
+        Finding(one, each, each.association, each.corrected_p)
+        for one in found
+        for each in one.measures
+        if isinstance(each.association, Association) and each.corrected_p is not None
+    ]
+    charts = (
+        scatter(
+            finding,
+            names,
+            name=f"contamination-scatter-{number}",
+            title=f"Transfer and {_share_words(finding.measure)}, "
+            f"{group_title(finding.found.group, names)}",
+            x_title="log10 of the share, more than source and target explain",
+            effect=f"ten times the share: D_E × {factor_text(math.exp(finding.association.slope))}"
+            f"{limits_text(finding.association)}",
+        )
+        for number, finding in enumerate(at_smallest(findings, names))
+    )
+    return tuple(folded(chart) if number else chart for number, chart in enumerate(charts))
 
 
 def _exposure_words(held: Sequence[Exposure], names: Names) -> tuple[str, ...]:
@@ -210,8 +265,8 @@ def _exposure_words(held: Sequence[Exposure], names: Names) -> tuple[str, ...]:
     size = high if low == high else f"{low} to {high}"
     return (
         f"Pretraining held {size} of the target's language where it held most ({pair}). "
-        f"D_T is larger than what was held in {more} of the {len(known)} estimates of two "
-        "languages that are numbers.",
+        f"D_T is larger than what was held in {more} of the "
+        f"{count(len(known), 'estimate')} of two languages without a bound.",
     )
 
 

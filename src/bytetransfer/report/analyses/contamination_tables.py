@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from bytetransfer.analysis.contamination import UNDECIDED, Exposure, Proportion, Reading
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, RankCorrelation, Similarity
-from bytetransfer.report.analyses.phrases import group_title, p_text, p_words, percent_text
+from bytetransfer.report.analyses.phrases import (
+    factor_text,
+    group_title,
+    p_text,
+    p_words,
+    percent_text,
+)
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, bounded_bytes, shorten
 from bytetransfer.units import format_bytes
@@ -41,7 +47,7 @@ def limits_text(found: Association) -> str:
     """The interval of an effect as a factor of D_E in brackets, or why there is none."""
     if found.low is None or found.high is None:
         return " (no interval: too few permutations)"
-    return f" ({math.exp(found.low):.2f}–{math.exp(found.high):.2f})"
+    return f" ({factor_text(math.exp(found.low))}–{factor_text(math.exp(found.high))})"
 
 
 def share_table(readings: Sequence[Reading], names: Names) -> Table:
@@ -141,7 +147,7 @@ def _effect_cells(result: MeasureResult) -> tuple[Cell, ...]:
     factor, corrected = math.exp(found.slope), result.corrected_p
     return (
         *first,
-        Cell(f"{factor:.2f}", factor, detail=limits_text(found).strip(" ()")),
+        Cell(factor_text(factor), factor, detail=limits_text(found).strip(" ()")),
         Cell(_signed(found.correlation), found.correlation),
         Cell(p_text(found.p), found.p),
         Cell("–") if corrected is None else Cell(p_text(corrected), corrected),

@@ -136,6 +136,7 @@ def _chart(premiums: Mapping[str, Premium], names: Names) -> Chart:
         for place, one in enumerate(order)
     )
     ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
+    room = 0.05 * (max(1.1, *ends) - min(0.9, *ends))
     return Chart(
         name="content-premiums",
         title="Bytes for the same content",
@@ -150,8 +151,8 @@ def _chart(premiums: Mapping[str, Premium], names: Names) -> Chart:
         y=Axis(
             title=f"bytes for a byte of {names.language(order[0].reference)}",
             kind="linear",
-            low=min(0.9, *ends),
-            high=max(1.1, *ends),
+            low=min(0.9, *ends) - room,
+            high=max(1.1, *ends) + room,
             unit="number",
         ),
         series=(Series(name="", ink=1, style="loose", dots=dots),),

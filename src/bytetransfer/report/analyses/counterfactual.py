@@ -19,7 +19,7 @@ from bytetransfer.report.analyses.contrast_tables import (
 )
 from bytetransfer.report.analyses.phrases import SIGNIFICANT, group_title
 from bytetransfer.report.document import Table
-from bytetransfer.report.wording import Names, shorten
+from bytetransfer.report.wording import Names, count, shorten
 
 
 def counterfactual_words(
@@ -38,8 +38,8 @@ def counterfactual_words(
     return (
         *said,
         *(
-            f"What foreign lines are worth is not answered for {number} targets and sizes: "
-            f"{reason}."
+            "What foreign lines are worth is not answered for "
+            f"{count(number, 'target and size', 'targets and sizes')}: {reason}."
             for reason, number in reasons.items()
         ),
     )
@@ -48,7 +48,8 @@ def counterfactual_words(
 def _group_words(title: str, rows: Sequence[Counterfactual], names: Names) -> str:
     widest = max(rows, key=lambda one: abs(one.contrast.loss_gain.value))
     words = (
-        f"{title}: of {len(rows)} pairs whose source was also used without its foreign lines, "
+        f"{title}: of {count(len(rows), 'pair')} whose source was also used without its foreign "
+        "lines, "
         f"{_clear(rows)}. The largest difference is {over(widest.contrast, names)} for "
         f"{names.language(widest.target)}: the lines lower the loss by "
         f"{percent_lowered(widest.contrast.loss_gain)}"

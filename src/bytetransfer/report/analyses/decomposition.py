@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from bytetransfer.analysis.cells import Unanswered
@@ -22,12 +24,13 @@ from bytetransfer.report.analyses.contrast_tables import (
 from bytetransfer.report.analyses.phrases import SIGNIFICANT
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section, Table
-from bytetransfer.report.wording import Names, bare, shorten
+from bytetransfer.report.wording import Names, bare, count, shorten
 from bytetransfer.units import format_bytes
 
 _Found = TypeVar("_Found", Stack, ControlledPair)
 
 
+_DWARFS = 3.0  # times as far as all others reaches what would squeeze them
 _SPREAD = 0.4  # of the distance between two categories, that the sizes at one share
 
 
@@ -51,16 +54,47 @@ def decomposition_section(
         name="decomposition",
         title="What is it that transfers?",
         text=(
-            *(_pair_words(panel, names) for panel in _panels(controlled)),
-            *(_stack_words(panel, names) for panel in _panels(answered)),
+            *_answer(answered, names),
             *_without_interval_words(answered),
             *_missing_words(answered),
             *_reading_words(answered, controlled),
             *_open_words(open_questions, names),
         ),
+        further=(
+            *(_pair_words(panel, names) for panel in _panels(controlled)),
+            *(_stack_words(panel, names) for panel in _panels(answered)),
+        ),
         figures=(*_stack_charts(answered, names), *_pair_charts(controlled, names)),
         tables=tuple(table for table in tables if table.rows),
     )
+
+
+def _answer(stacks: Sequence[Stack], names: Names) -> list[str]:
+    """What each step does beyond chance, over all targets and sizes of a learner."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for one in sorted(stacks, key=lambda one: one.group.learner == SURFACE):
+        steps = counts.setdefault(names.learner(one.group.learner, one.group.regime), {})
+        for step in one.steps:
+            if step.contrast.corrected_p is not None:
+                steps.setdefault(step.adds, Counter())[_verdict(step.contrast)] += 1
+    return [
+        f"{learner}, in how many cases (a target at one size) a step lowers or raises the loss "
+        f"beyond chance: {'; '.join(_step_words(adds, found) for adds, found in steps.items())}."
+        for learner, steps in counts.items()
+        if steps
+    ]
+
+
+def _verdict(contrast: Contrast) -> str:
+    if (contrast.corrected_p or 0.0) >= SIGNIFICANT:
+        return "neither"
+    return "lowers" if contrast.loss_gain.value > 0 else "raises"
+
+
+def _step_words(adds: str, found: Counter[str]) -> str:
+    said = [f"{way} it in {found[way]}" for way in ("lowers", "raises") if found[way]]
+    adds = adds.replace("; ", " and ")
+    return f"{adds} {' and '.join(said) or 'does neither in any'} of {found.total()}"
 
 
 def _panels(found: Sequence[_Found]) -> list[list[_Found]]:
@@ -142,7 +176,7 @@ def _without_interval_words(stacks: Sequence[Stack]) -> list[str]:
     without = sum(one.whole.p is None for one in stacks)
     if not without:
         return []
-    where = "" if without == len(stacks) else f" (in {without} of {len(stacks)} stacks)"
+    where = "" if without == len(stacks) else f" (in {without} of {count(len(stacks), 'stack')})"
     return [f"Without intervals no step can be told from chance{where}."]
 
 
@@ -177,7 +211,7 @@ def _open_words(found: Sequence[Undecided], names: Names) -> list[str]:
         what = f"{_where(one, names)}: {shorten(one.reason, 200)}"
         sizes.setdefault(what, []).append(_size(one))
     return [
-        f"Not answered at {some[0] if len(some) == 1 else f'{len(some)} sizes'} for {what}."
+        f"Not answered at {some[0] if len(some) == 1 else count(len(some), 'size')} for {what}."
         for what, some in sizes.items()
     ]
 
@@ -212,8 +246,9 @@ def _stack_charts(stacks: Sequence[Stack], names: Names) -> list[Chart]:
             steps |= {over(step.contrast, names): step for step in one.beside}
             for label, step in steps.items():
                 columns.setdefault(label, {})[one.group.finetune_bytes] = step.contrast
-        title = _where(panel[0], names)
-        charts.append(_chart(f"decomposition-{len(charts)}", title, columns, names))
+        first = panel[0]
+        title = f"{_where(first, names)}, steps to {names.language(first.base)}"
+        charts.append(_chart(f"decomposition-{len(charts)}", title, columns, first.target, names))
     return charts
 
 
@@ -227,11 +262,18 @@ def _pair_charts(pairs: Sequence[ControlledPair], names: Names) -> list[Chart]:
                 if isinstance(part, Contrast):
                     columns.setdefault(label, {})[one.group.finetune_bytes] = part
         title = f"{_where(panel[0], names)}, close source {names.language(panel[0].close)}"
-        charts.append(_chart(f"decomposition-pair-{len(charts)}", title, columns, names))
+        name = f"decomposition-pair-{len(charts)}"
+        charts.append(_chart(name, title, columns, panel[0].target, names))
     return charts
 
 
-def _chart(name: str, title: str, columns: dict[str, dict[int, Contrast]], names: Names) -> Chart:
+def _chart(
+    name: str,
+    title: str,
+    columns: dict[str, dict[int, Contrast]],
+    target: str,
+    names: Names,
+) -> Chart:
     """Signed contrasts by category, a series for every D_F, side by side."""
     sizes = sorted({size for column in columns.values() for size in column})
     shifts = [_SPREAD * ((n + 0.5) / len(sizes) - 0.5) for n in range(len(sizes))]
@@ -248,13 +290,17 @@ def _chart(name: str, title: str, columns: dict[str, dict[int, Contrast]], names
         )
         for number, size in enumerate(sizes)
     )
-    dots = [dot for one in series for dot in one.dots]
-    ends = [end for dot in dots for end in (dot.y, dot.low, dot.high) if end is not None]
-    room = 0.1 * (max(*ends, 0.0) - min(*ends, 0.0)) or 1.0
+    own = {
+        place
+        for place, column in enumerate(columns.values())
+        if any(contrast.upper == (target,) for contrast in column.values())
+    }
+    low, high = _limits([dot for one in series for dot in one.dots], own)
+    series = tuple(_within(one, low, high) for one in series)
     return Chart(
         name=name,
         title=title,
-        description=" ".join(f"{bare(dot.note)}." for dot in dots),
+        description=" ".join(f"{bare(dot.note)}." for one in series for dot in one.dots),
         x=Axis(
             title="a step to a source, or one source over another",
             kind="category",
@@ -265,12 +311,46 @@ def _chart(name: str, title: str, columns: dict[str, dict[int, Contrast]], names
         y=Axis(
             title="loss lowered by, % (below 0: raised)",
             kind="linear",
-            low=min(*ends, 0.0) - room,
-            high=max(*ends, 0.0) + room,
+            low=low,
+            high=high,
             unit="number",
         ),
         series=series,
         zero_line=True,
+    )
+
+
+def _limits(dots: Sequence[Dot], own: set[int]) -> tuple[float, float]:
+    """The ends of the axis: of what others are worth, where the target's own text dwarfs them.
+
+    Args:
+        dots: what is drawn.
+        own: places of the steps to the target's own text.
+    """
+    others = [dot for dot in dots if round(dot.x) not in own]
+    if _reach(dots) > _DWARFS * _reach(others) > 0:
+        dots = others
+    ends = [0.0, *(end for dot in dots for end in _ends(dot))]
+    room = 0.1 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - room, max(ends) + room
+
+
+def _ends(dot: Dot) -> list[float]:
+    return [end for end in (dot.y, dot.low, dot.high) if end is not None]
+
+
+def _reach(dots: Sequence[Dot]) -> float:
+    return max((abs(end) for dot in dots for end in _ends(dot)), default=0.0)
+
+
+def _within(series: Series, low: float, high: float) -> Series:
+    """The series with what lies outside of the axis said in words."""
+    return replace(
+        series,
+        dots=tuple(
+            dot if low <= dot.y <= high else replace(dot, beyond=f"{dot.y:.2g} %".replace("-", "−"))
+            for dot in series.dots
+        ),
     )
 
 

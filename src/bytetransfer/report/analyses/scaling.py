@@ -14,7 +14,7 @@ from bytetransfer.analysis.scaling import WITHOUT_INTERVALS, Crossover, ModelSca
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.analyses.scaling_charts import scaling_charts
 from bytetransfer.report.document import Cell, Column, Section, Table
-from bytetransfer.report.wording import Names, byte_range, shorten
+from bytetransfer.report.wording import Names, byte_range, count, shorten
 from bytetransfer.units import format_bytes
 
 _OPEN_ROWS = 20
@@ -52,10 +52,10 @@ def scaling_section(
         title="Where does pretraining stop paying?",
         text=(
             _answer(found),
-            *_turning_words(found, names),
             *_law_words(found),
             *_reasons(found, models),
         ),
+        further=tuple(_turning_words(found, names)),
         figures=scaling_charts(found, names),
         tables=tuple(table for table in tables if table.rows),
     )
@@ -66,7 +66,7 @@ def _turning_words(found: Sequence[Scaling], names: Names) -> list[str]:
     turning = [one for one in found if _turns(one)]
     said = [_crossover_words(one, names) for one in turning[:_SAID]]
     if len(turning) > _SAID:
-        said.append(f"{len(turning) - _SAID} more stand in the table.")
+        said.append(f"{count(len(turning) - _SAID, 'more stands', 'more stand')} in the table.")
     return said
 
 
@@ -89,18 +89,18 @@ def _answer(found: Sequence[Scaling]) -> str:
             + "zero-shot has no place on a scale of D_F, and above it " * zero_shot
             + "the sign of D_T is known at fewer than two sizes."
         )
-    count = Counter(told)
     chance = ""
     if vague:
         chance = (
             f"In {vague} of them this rests on signs that may be chance: the intervals of D_T "
             "allow any size. "
         )
-    said = [f"{_COURSES[course]} in {number}" for course, number in count.most_common()]
+    said = [f"{_COURSES[course]} in {number}" for course, number in Counter(told).most_common()]
+    pairs = count(len(told), "pair of source and target", "pairs of source and target, each")
     return (
-        f"Of {len(told)} pairs of source and target, each with one learner, pretraining "
-        f"{'; '.join(said)}. {chance}Outside of the measured sizes nothing is said. "
-        f"Brackets hold intervals of these kinds: {'; '.join(covers)}."
+        f"Of {pairs} with one learner, pretraining {'; '.join(said)}. {chance}Outside of the "
+        f"measured sizes nothing is said. Brackets hold intervals of these kinds: "
+        f"{'; '.join(covers)}."
     )
 
 
@@ -180,12 +180,12 @@ def _reasons(found: Sequence[Scaling], models: Sequence[ModelScaling]) -> list[s
     parts += [("law of D_E", effective) for effective, _ in laws]
     parts += [("law of D_T", hernandez) for _, hernandez in laws]
     parts += [("law of the loss", one.loss) for one in found]
-    count = Counter(
+    counted = Counter(
         f"{name}: {shorten(part.reason, 160)}"
         for name, part in parts
         if isinstance(part, Unanswered)
     )
-    return [f"Not answered, {number} × {reason}." for reason, number in count.items()]
+    return [f"Not answered, {number} × {reason}." for reason, number in counted.items()]
 
 
 def _amount(amount: Amount) -> Cell:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 from bytetransfer.analysis.laws import SizeLaw
 from bytetransfer.analysis.scaling import Scaling
+from bytetransfer.report.axes import worth_axis
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.order import standing_out
 from bytetransfer.report.wording import Names, bare, transfer_range, verdict
@@ -34,9 +34,6 @@ def scaling_charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
         named = standing_out([one.cells[-1] for one in sources if one.cells])
         series = [part for one in sources for part in _series(one, names, named)]
         series.sort(key=lambda one: one.style != "quiet")
-        ends = [end for one in series for dot in one.dots for end in (dot.y, dot.low, dot.high)]
-        known = [end for end in ends if end is not None]
-        linear = 10.0 ** math.floor(math.log10(max(10.0, *map(abs, known))) - 2)
         charts.append(
             Chart(
                 name=f"scaling-{len(charts)}",
@@ -47,14 +44,9 @@ def scaling_charts(found: Sequence[Scaling], names: Names) -> tuple[Chart, ...]:
                     kind="log",
                     low=min(sizes) / 1.15,
                     high=max(sizes) * 1.15,
+                    at=tuple(sorted({row.nominal_bytes for row in cells})),
                 ),
-                y=Axis(
-                    title=f"D_T, bytes (log scale beyond ±{format_bytes(linear)})",
-                    kind="signed_log",
-                    low=min(-linear, *known) * 1.2,
-                    high=max(linear, *known) * 1.2,
-                    linear=linear,
-                ),
+                y=worth_axis([(dot.y, dot.low, dot.high) for one in series for dot in one.dots]),
                 series=tuple(series),
                 zero_line=True,
             )

@@ -12,7 +12,7 @@ from bytetransfer.report.analyses.phrases import SIGNIFICANT, p_text, p_words, p
 from bytetransfer.report.analyses.similarity_charts import (
     Finding,
     effect_charts,
-    scatter_of_first,
+    scatters,
 )
 from bytetransfer.report.analyses.similarity_tables import (
     amount_words,
@@ -27,9 +27,9 @@ from bytetransfer.report.analyses.similarity_tables import (
     size_words,
 )
 from bytetransfer.report.document import Section
-from bytetransfer.report.wording import Names, isolate
+from bytetransfer.report.wording import Names, count, isolate
 
-_LABELLED_SOURCES = 6
+_SAID = 6  # findings in words
 _MANY_BOUNDS = 1 / 3
 _LITTLE_TRANSFER = 0.1
 
@@ -58,7 +58,7 @@ def similarity_section(
     """What the analysis says, answer first, with all effects drawn and their tables.
 
     What is drawn never goes by what was found: every measure at every size in one chart a learner,
-    and the pairs behind the first measure at the smallest size above 0 that has an answer.
+    and the pairs behind every measure at the smallest size above 0 that has an answer.
 
     Args:
         results: by group of estimates, or why there is none.
@@ -74,7 +74,7 @@ def similarity_section(
         if isinstance(measure.association, Association) and measure.corrected_p is not None
     ]
     findings = sorted(drawn, key=lambda one: (one.p, -abs(one.association.correlation)))
-    text = [*_answers(findings, names), *_cautions(answered, names)]
+    text = [*_answers(findings), *_cautions(answered, names)]
     if findings:
         text += [_METHOD, _smallest(findings), _NAIVE]
     tables = [
@@ -87,29 +87,40 @@ def similarity_section(
         name="similarity",
         title="Do similar languages transfer more?",
         text=(*text, *notes),
-        figures=(*effect_charts(drawn, names), *scatter_of_first(drawn, names)),
+        further=_found(findings, names),
+        figures=(*effect_charts(drawn, names), *scatters(drawn, names)),
         tables=tuple(table for table in tables if table.rows),
     )
 
 
-def _answers(findings: Sequence[Finding], names: Names) -> list[str]:
+def _answers(findings: Sequence[Finding]) -> list[str]:
     if not findings:
         return ["No answer: no measure of distance could be compared with transfer; see the table."]
     real = [finding for finding in findings if finding.p <= SIGNIFICANT]
     if not real:
         return [
-            f"No relation was found: in none of {len(findings)} comparisons does transfer go with "
-            f"distance beyond chance (smallest corrected {p_words(findings[0].p)}). That does "
-            "not show that there is none; intervals say which effects remain possible."
+            f"No relation was found: in none of {count(len(findings), 'comparison')} does transfer "
+            f"go with distance beyond chance (smallest corrected {p_words(findings[0].p)}). That "
+            "does not show that there is none; intervals say which effects remain possible."
         ]
     more = [finding for finding in real if finding.association.slope < 0]
     less = len(real) - len(more)
-    counted = f"{len(more)} of {len(findings)} comparisons say that closer sources transfer more"
+    counted = f"In {len(more)} of {count(len(findings), 'comparison')} closer sources transfer more"
     if less:
-        counted += f", {less} that they transfer less"
+        counted += f", in {less} they transfer less"
     silent = len(findings) - len(real)
-    rest = f"; in the other {silent} no relation was found" if silent else ""
-    return [f"{counted}{rest}. " + " ".join(_said(finding, names) for finding in real[:6])]
+    others = "the other one" if silent == 1 else f"the other {silent}"
+    rest = f"; in {others} no relation was found" if silent else ""
+    return [f"{counted}{rest}."]
+
+
+def _found(findings: Sequence[Finding], names: Names) -> tuple[str, ...]:
+    """The relations that were found, those with the smallest p first."""
+    real = [finding for finding in findings if finding.p <= SIGNIFICANT]
+    said = [_said(finding, names) for finding in real[:_SAID]]
+    if len(real) > _SAID:
+        said.append(f"{count(len(real) - _SAID, 'more stands', 'more stand')} in the table.")
+    return tuple(said)
 
 
 def _said(finding: Finding, names: Names) -> str:
@@ -133,8 +144,9 @@ def _cautions(answered: Sequence[Similarity], names: Names) -> list[str]:
             continue
         heavy = found.censored > _MANY_BOUNDS * found.pairs
         text.append(
-            f"At {_where(found, names)}, {found.censored} of {found.pairs} estimates are bounds "
-            "and were left out; the table of bounds takes each for its value instead."
+            f"At {_where(found, names)}, of {count(found.pairs, 'estimate')} "
+            f"{count(found.censored, 'is a bound and was', 'are bounds and were')} left out; the "
+            "table of bounds takes each for its value instead."
             + (" So many are missing that neither can be relied on." if heavy else "")
         )
     little = [one for one in answered if abs(one.transfer_fraction) < _LITTLE_TRANSFER]
@@ -172,7 +184,7 @@ def _smallest(findings: Sequence[Finding]) -> str:
     best = min(1.0, smallest * tested)
     said = f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)}"
     if tested > 1:
-        said += f", {p_text(best)} after correction for {tested} measures"
+        said += f", {p_text(best)} after correction for {count(tested, 'measure')}"
     return said + (
         "." if best <= SIGNIFICANT else ": so few languages can never show a relation at 5 %."
     )

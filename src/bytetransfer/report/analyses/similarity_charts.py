@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from bytetransfer.analysis.cells import Group
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, Similarity
 from bytetransfer.report.analyses.phrases import p_words
@@ -23,6 +25,7 @@ from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, bare, isolate
 
 _LABELLED_SOURCES = 6
+_MOST_NOTES = 100  # in a folded chart: they are most of its bytes
 _SPREAD = 0.6  # of the distance between two measures, that the sizes at one share
 
 
@@ -111,16 +114,77 @@ def _height(amount: float, found: Similarity) -> float:
     return 100 * (amount - 1) if is_log(found) else amount
 
 
-def scatter_of_first(findings: Sequence[Finding], names: Names) -> tuple[Chart, ...]:
-    """The pairs behind the first measure, at the smallest size above 0; whatever was found."""
-    sized = [one for one in findings if one.found.group.finetune_bytes] or list(findings)
-    if not sized:
-        return ()
-    return (_scatter(min(sized, key=lambda one: one.found.group.finetune_bytes), names),)
+def scatters(findings: Sequence[Finding], names: Names) -> tuple[Chart, ...]:
+    """The pairs behind every measure at the smallest size above 0 of each learner.
+
+    What is drawn never goes by what was found. The first measure of each learner is shown at once.
+    """
+    shown: set[Group] = set()
+    charts: list[Chart] = []
+    for one in at_smallest(findings, names):
+        chart = _distance_scatter(one, len(charts), names)
+        is_first = one.found.group not in shown
+        charts.append(chart if is_first else folded(chart))
+        shown.add(one.found.group)
+    return tuple(charts)
 
 
-def _scatter(finding: Finding, names: Names) -> Chart:
-    """The pairs of one comparison, as residuals."""
+def folded(chart: Chart) -> Chart:
+    """The chart as one of many: not shown at once, and of very many marks none says its name."""
+    series = chart.series
+    if sum(len(one.dots) for one in series) > _MOST_NOTES:
+        series = tuple(
+            replace(one, dots=tuple(replace(dot, note="") for dot in one.dots)) for one in series
+        )
+    return replace(chart, series=series, is_open=False)
+
+
+def at_smallest(findings: Sequence[Finding], names: Names) -> list[Finding]:
+    """The findings at the smallest size above 0 of each learner."""
+    smallest: dict[str, int] = {}
+    for one in findings:
+        learner, size = learner_words(one.found.group, names), one.found.group.finetune_bytes
+        if size or learner not in smallest:
+            smallest[learner] = min(size, smallest.get(learner) or size)
+    return [
+        one
+        for one in findings
+        if smallest[learner_words(one.found.group, names)] == one.found.group.finetune_bytes
+    ]
+
+
+def _distance_scatter(finding: Finding, number: int, names: Names) -> Chart:
+    found, one = finding.found, finding.association
+    measure = isolate(finding.measure.measure)
+    low, high = closer_limits(one, found)
+    times = "D_E × " if is_log(found) else "D_T more by "
+    around = ""
+    if low is not None and high is not None:
+        around = f" ({amount_words(low, found)} to {amount_words(high, found)})"
+    return scatter(
+        finding,
+        names,
+        name=f"similarity-scatter-{number}",
+        title=f"Transfer and distance ({measure}) at D_F = {size_words(found)}, "
+        f"{learner_words(found.group, names)}",
+        x_title=f"distance ({measure}), more than source and target explain",
+        effect=f"one standard deviation closer: {times}{effect_words(one, found)}{around}",
+    )
+
+
+def scatter(
+    finding: Finding, names: Names, *, name: str, title: str, x_title: str, effect: str
+) -> Chart:
+    """The pairs of one comparison, source and target effects removed, with the effect and its p.
+
+    Args:
+        finding: what was compared and found.
+        names: what languages are called.
+        name: of the chart.
+        title: of the chart.
+        x_title: of the horizontal axis.
+        effect: the size of the effect in words.
+    """
     found, one = finding.found, finding.association
     places = [pair.predictor for pair in one.pairs]
     line = tuple(
@@ -128,31 +192,47 @@ def _scatter(finding: Finding, names: Names) -> Chart:
     )
     series = (Series(name="", ink=0, style="curve", dots=line), *_marks(finding, names))
     heights = [dot.y for each in series for dot in each.dots]
-    measure = isolate(finding.measure.measure)
+    left, right = _with_room(min(places), max(places), is_log=False)
+    lowest, highest = _with_room(min(heights), max(heights), is_log=is_log(found))
     outcome = "D_E, as a multiple of" if is_log(found) else "D_T, in bytes more than"
+    remarks = (
+        f"partial correlation {one.correlation:.2f}, corrected {p_words(finding.p)}".replace(
+            "-", "−"
+        ),
+        effect,
+    )
     return Chart(
-        name="similarity-scatter",
-        title=f"Transfer and distance ({measure}) at D_F = {size_words(found)}, "
-        f"{learner_words(found.group, names)}",
+        name=name,
+        title=title,
         description=f"Each mark is a pair of source and target, both variables without source and "
-        f"target effects. Partial correlation {one.correlation:.2f}, corrected "
-        f"{p_words(finding.p)}; the line is the fitted slope.",
+        f"target effects. {remarks[0][0].upper()}{remarks[0][1:]}; {effect}. The line is the "
+        "fitted slope.",
         x=Axis(
-            title=f"distance ({measure}), more than source and target explain",
+            title=x_title,
             kind="linear",
-            low=min(places),
-            high=max(places),
+            low=left,
+            high=right,
             unit="number",
         ),
         y=Axis(
             title=f"{outcome} what source and target explain",
             kind="log" if is_log(found) else "linear",
-            low=min(heights),
-            high=max(heights),
+            low=lowest,
+            high=highest,
             unit="number" if is_log(found) else "bytes",
         ),
         series=series,
+        remarks=remarks,
     )
+
+
+def _with_room(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    """Ends of an axis that leave no mark on its edge."""
+    if is_log:
+        room = (high / low) ** 0.05
+        return low / room, high * room
+    room = 0.05 * (high - low)
+    return low - room, high + room
 
 
 def _marks(finding: Finding, names: Names) -> list[Series]:
