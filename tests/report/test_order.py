@@ -7,7 +7,14 @@ import pytest
 from bytetransfer.measurement import Measurements
 from bytetransfer.report.charts import curve_charts
 from bytetransfer.report.listing import SHADES, matrices
-from bytetransfer.report.order import in_colour, likeness, matrix_order, standing_out
+from bytetransfer.report.order import families as kin_of
+from bytetransfer.report.order import (
+    family_order,
+    in_colour,
+    likeness,
+    matrix_order,
+    standing_out,
+)
 from bytetransfer.report.transfer_charts import share_charts, transfer_charts
 from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import Estimates
@@ -41,6 +48,7 @@ def test_relatives_stand_side_by_side_and_controls_last(families):
 def test_the_matrix_can_go_back_to_the_order_of_the_study(families):
     table = matrices(families)[0]
     (order,) = table.orders
+    assert (table.order, order.name) == ("by likeness", "as in the study")
     names = [table.rows[number][0].value for number in order.rows]
     assert names == [name for name, _ in families.sources]
     heads = [table.columns[1 + number].title for number in order.columns]
@@ -51,7 +59,26 @@ def test_few_languages_stand_as_the_study_has_them(measurements, estimates):
     view = make_view(measurements, estimates)
     assert likeness(view) == ()
     assert matrix_order(view) == (view.sources, view.targets)
-    assert matrices(view)[0].orders == ()
+    assert matrices(view)[0].order == "as in the study"
+
+
+def test_kin_stand_together_and_what_is_no_language_follows(measurements, estimates):
+    view = make_view(measurements, estimates)
+    (order,) = matrices(view)[0].orders
+    assert order.name == "by family"
+    names = [view.sources[number][0] for number in order.rows]
+    assert names == ["en", "pt", "ru", "cipher(en)", "nonsense"]
+    assert kin_of(view) == {
+        "Germanic": ["en"], "Romance": ["pt", "es"], "Slavic": ["ru"], "Uralic": ["fi"],
+    }  # fmt: skip
+
+
+def test_stated_languages_count_and_not_names(measurements, estimates):
+    stated = {"en": "fi", "pt": "et", "ru": "en"}
+    view = make_view(measurements, estimates, {"languages": stated})
+    assert kin_of(view) == {"Germanic": ["ru"], "Uralic": ["en", "pt"]}
+    two = make_view(measurements, estimates, {"languages": {"en": "fi", "pt": "et"}})
+    assert family_order(two) is None
 
 
 def test_a_colour_says_that_the_sign_is_known(make_estimate):

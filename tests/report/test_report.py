@@ -169,7 +169,9 @@ def test_a_report_of_refusals_alone_says_why(measurements):
     )  # fmt: skip
     report = build_report(scratch, Estimates((), (refusal,)))
     reasons = section(report, "answer").tables[0]
-    assert texts(reasons) == [["en", "fi", "ngram", "10 kB", "no seed is common to both arms"]]
+    assert texts(reasons) == [
+        ["English", "Finnish", "ngram", "10 kB", "no seed is common to both arms"]
+    ]
     assert len(section(report, "curves").figures) == 4
 
 
@@ -189,6 +191,6 @@ def test_rows_from_a_table_without_learner_seed_or_study_do(make_estimate):
     report = build_report(measurements, estimate_transfer(measurements))
     (answer,) = section(report, "answer").answers
     assert bare(answer.sentences[0].text) == (
-        "et pretraining is worth 9 kB of fi when you have 1 kB."
+        "Estonian pretraining is worth 9 kB of Finnish when you have 1 kB."
     )
     assert "There are no intervals" in section(report, "answer").text[1]

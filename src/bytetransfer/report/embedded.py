@@ -16,6 +16,7 @@ from bytetransfer.report.document import Cell, Report, Sentence, Table
 from bytetransfer.report.wording import bare, visible
 
 Choice = tuple[tuple[str, str], ...]
+_SCRIPT = ("page", "units", "choose", "sort", "save", "point", "live", "start")
 _VARIABLE = re.compile(r"var\((--[a-z0-9-]+)\)")
 
 
@@ -118,8 +119,9 @@ def page_style() -> str:
 
 
 def page_script() -> str:
-    """The script of the page."""
-    return _read("report.js")
+    """The script of the page: its parts as one, which leaves nothing behind in the window."""
+    parts = "".join(_read(f"script/{name}.js") for name in _SCRIPT)
+    return f'"use strict";\n(async () => {{\n{parts}}})();\n'
 
 
 def figure_style() -> str:

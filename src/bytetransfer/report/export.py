@@ -1,6 +1,6 @@
 """Tables of a report as files: CSV, LaTeX (booktabs) and Parquet.
 
-The page's script saves the same from the page (report.js); a test holds both against each other.
+The page's script saves the same from the page (script/save.js); a test holds them together.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -20,7 +21,7 @@ from markupsafe import Markup, escape
 
 from bytetransfer.disk import write_atomic
 from bytetransfer.report.chart import Chart
-from bytetransfer.report.document import Cell, Report, Sentence, Table
+from bytetransfer.report.document import Cell, Content, Report, Sentence, Table
 from bytetransfer.report.embedded import (
     Choice,
     embedded,
@@ -30,23 +31,23 @@ from bytetransfer.report.embedded import (
     plain_text,
 )
 from bytetransfer.report.figures import draw
+from bytetransfer.report.heat_map import MOST_LEVEL_HEADS
 from bytetransfer.report.marks import symbols
 from bytetransfer.report.packing import PLAIN_BYTES, Packing
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, visible
 
 LISTING_CHARACTERS = 100_000
-_WIDE_MATRIX = 12  # more columns than this stand in smaller type
 _ISOLATED = re.compile(f"{ISOLATE}([^{ISOLATE}{END_ISOLATE}]*){END_ISOLATE}")
 _SIZE = re.compile(r"(\d) (?=(?:B|[kMGT]B|%)(?!\w))")
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 
 
-def render_html(report: Report, *, is_live: bool = False, plain_bytes: int = PLAIN_BYTES) -> str:
+def render_html(report: Report, *, version: str = "", plain_bytes: int = PLAIN_BYTES) -> str:
     """The page of a report.
 
     Args:
         report: what it shows.
-        is_live: whether it asks the server it came from if there is a newer one.
+        version: of a page that is served: it asks its server whether there is another by now.
         plain_bytes: how large it may be before parts of it are packed (`packing`).
     """
     environment = jinja2.Environment(
@@ -56,6 +57,7 @@ def render_html(report: Report, *, is_live: bool = False, plain_bytes: int = PLA
     environment.filters.update(prose=prose, plain=plain_text, listing=listing, svg=_svg)
     environment.filters.update(shade=_shade, alignment=_alignment, rows=_rows)
     environment.globals.update(part=packing.part, script_data=packing.data)
+    environment.filters["content"] = _content
     environment.filters["choice"] = lambda part: _choice(part, choices)
     template = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
     style, script = page_style(), page_script()
@@ -64,8 +66,8 @@ def render_html(report: Report, *, is_live: bool = False, plain_bytes: int = PLA
         style=Markup(style),
         script=Markup(script),
         symbols=Markup(symbols()),
-        policy=Markup(_policy(style, script, is_live=is_live)),
-        is_live=is_live,
+        policy=Markup(_policy(style, script, is_live=bool(version))),
+        version=version,
     )
     return packing.finished(page, embedded(report, choices), plain_bytes)
 
@@ -121,7 +123,7 @@ def _cell(cell: Cell) -> str:
 def _alignment(table: Table) -> str:
     """Classes of the table that align its columns of numbers, instead of one on every cell."""
     if table.is_matrix:
-        return " wide" if len(table.columns) > _WIDE_MATRIX else ""
+        return " wide" if len(table.columns) - 1 > MOST_LEVEL_HEADS else ""
     numeric = (place for place, column in enumerate(table.columns, 1) if column.numeric)
     return "".join(f" n{place}" for place in numeric)
 
@@ -131,6 +133,18 @@ def _choice(part: Sentence | Table, choices: Mapping[Choice, int]) -> Markup:
         return Markup("")
     chosen = ' data-chosen=""' if part.is_open else ""
     return Markup(f' data-choice="{choices[part.choice]}"{chosen}')
+
+
+def _content(content: Content) -> str:
+    """How many bytes of each target say what a byte of the reference says, for the script."""
+    return json.dumps(
+        {
+            "reference": plain_text(content.reference),
+            "premiums": {plain_text(name): ratio for name, ratio in content.premiums.items()},
+            "unknown": [plain_text(name) for name in content.unknown],
+        },
+        separators=(",", ":"),
+    )
 
 
 def _svg(chart: Chart) -> Markup:

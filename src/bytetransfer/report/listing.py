@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from bytetransfer.report.document import Cell, Column, Order, Table
-from bytetransfer.report.order import matrix_order
-from bytetransfer.report.view import LearnerKey, Plain, SourceKey, View
+from bytetransfer.report.order import MatrixOrder, family_order, matrix_order
+from bytetransfer.report.view import LearnerKey, Plain, View
 from bytetransfer.report.wording import (
     bounded_bytes,
     byte_range,
@@ -23,6 +24,7 @@ from bytetransfer.transfer.estimate import Refusal, TransferEstimate
 from bytetransfer.units import format_bytes, format_count, format_duration
 
 SHADES = 5
+AS_IN_STUDY, BY_LIKENESS, BY_FAMILY = "as in the study", "by likeness", "by family"
 _OPEN_ROWS = 40
 _MATRIX_DETAILS = 10  # more targets than this, and intervals would make the matrix unreadable
 _CELL_COLUMNS = (
@@ -36,9 +38,9 @@ _CELL_COLUMNS = (
 def matrices(view: View) -> tuple[Table, ...]:
     """A matrix a learner and D_F: first those the report opens on, then the folded ones."""
     chosen = {key: view.chosen_size(key) for key in view.learners}
-    order = matrix_order(view)
+    arrangement = _arrangement(view)
     tables = [
-        _matrix(view, key, size, order, is_open=size == chosen[key])
+        _matrix(view, key, size, arrangement, is_open=size == chosen[key])
         for key in view.learners
         for size in view.sizes(key)
     ]
@@ -54,7 +56,7 @@ def _matrix(
     view: View,
     learner: LearnerKey,
     finetune_bytes: int,
-    order: tuple[tuple[SourceKey, ...], tuple[str, ...]],
+    arrangement: _Arrangement,
     *,
     is_open: bool,
 ) -> Table:
@@ -63,7 +65,7 @@ def _matrix(
     largest = _largest(rows)
     cells = {(row.source, row.pretrain_bytes, row.target): row for row in rows}
     intervals = len(view.targets) <= _MATRIX_DETAILS
-    sources, targets = order
+    sources, targets = arrangement.order
     size = format_bytes(finetune_bytes)
     return Table(
         name=f"matrix-{view.learners.index(learner)}-{finetune_bytes}",
@@ -86,7 +88,8 @@ def _matrix(
         is_matrix=True,
         choice=choice(view, learner, finetune_bytes),
         legend=_legend(rows, largest),
-        orders=_study_order(view, sources, targets),
+        order=arrangement.name,
+        orders=arrangement.others,
     )
 
 
@@ -99,14 +102,28 @@ def _largest(rows: Sequence[TransferEstimate]) -> float:
     return max(others, default=0.0) or max((abs(row.transfer_bytes) for row in rows), default=0.0)
 
 
-def _study_order(
-    view: View, sources: tuple[SourceKey, ...], targets: tuple[str, ...]
-) -> tuple[Order, ...]:
-    if (sources, targets) == (view.sources, view.targets):
-        return ()
-    rows = tuple(sources.index(source) for source in view.sources)
-    columns = tuple(targets.index(target) for target in view.targets)
-    return (Order(name="as in the study", rows=rows, columns=columns),)
+class _Arrangement(NamedTuple):
+    """The order that matrices stand in, what it is called, and the others a reader may choose."""
+
+    name: str
+    order: MatrixOrder
+    others: tuple[Order, ...]
+
+
+def _arrangement(view: View) -> _Arrangement:
+    given = view.sources, view.targets
+    order = matrix_order(view)
+    named = {AS_IN_STUDY: given, BY_FAMILY: family_order(view)}
+    others = tuple(
+        Order(
+            name=name,
+            rows=tuple(order[0].index(source) for source in other[0]),
+            columns=tuple(order[1].index(target) for target in other[1]),
+        )
+        for name, other in named.items()
+        if other is not None and other != order
+    )
+    return _Arrangement(AS_IN_STUDY if order == given else BY_LIKENESS, order, others)
 
 
 def _legend(rows: Sequence[TransferEstimate], largest: float) -> tuple[Cell, ...]:
@@ -301,4 +318,4 @@ def fact_cell(key: str, value: Plain) -> Cell:
 
 def _spoken(key: str) -> str:
     spoken = f"{key.removesuffix('_seconds')} time" if key.endswith("_seconds") else key
-    return shorten(spoken.replace("_", " "))
+    return shorten(spoken.replace("_", " ").replace("flops", "FLOPs"))

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from bytetransfer.analysis.clustering import LEAST_LANGUAGES, likeness_order
+from bytetransfer.corpus.language_families import Kin, kin
 from bytetransfer.report.view import LearnerKey, SourceKey, View
 from bytetransfer.transfer.estimate import TransferEstimate
 
 ALL_IN_COLOUR = 8
 """Up to so many sources, each has a colour and a name in every chart."""
+MatrixOrder = tuple[tuple[SourceKey, ...], tuple[str, ...]]
+"""Sources and targets, as they follow."""
+LEAST_KIN = 3
+"""Of fewer languages whose family is known, none is asked for."""
 _MOST, _LEAST = 4, 2
 
 
@@ -36,7 +41,7 @@ def likeness(view: View) -> tuple[str, ...]:
     return tuple(names[number] for number in likeness_order(matrix))
 
 
-def matrix_order(view: View) -> tuple[tuple[SourceKey, ...], tuple[str, ...]]:
+def matrix_order(view: View) -> MatrixOrder:
     """Sources and targets in the order of the matrices: by likeness, then as the study has them."""
     rank = {name: number for number, name in enumerate(likeness(view))}
     last = len(rank)
@@ -44,6 +49,40 @@ def matrix_order(view: View) -> tuple[tuple[SourceKey, ...], tuple[str, ...]]:
         tuple(sorted(view.sources, key=lambda source: rank.get(source[0], last))),
         tuple(sorted(view.targets, key=lambda target: rank.get(target, last))),
     )
+
+
+def family_order(view: View) -> MatrixOrder | None:
+    """Sources and targets with their kin beside them; what is of no family follows.
+
+    None where the families of fewer than three languages are known: any order is as good then.
+    """
+    known = _kin(view)
+    if len(known) < LEAST_KIN:
+        return None
+    last = 1 + max(one.place for one in known.values())
+
+    def place(name: str) -> int:
+        return known[name].place if name in known else last
+
+    return (
+        tuple(sorted(view.sources, key=lambda source: place(source[0]))),
+        tuple(sorted(view.targets, key=place)),
+    )
+
+
+def families(view: View) -> dict[str, list[str]]:
+    """The languages of each family or branch, kin beside kin."""
+    found: dict[str, list[str]] = {}
+    for name, one in sorted(_kin(view).items(), key=lambda item: item[1].place):
+        found.setdefault(one.group, []).append(name)
+    return found
+
+
+def _kin(view: View) -> dict[str, Kin]:
+    """Where the languages that are compared belong, as far as that is known."""
+    names = dict.fromkeys([*(name for name, _ in view.sources), *view.targets])
+    codes = {name: view.languages[name] for name in names if name in view.languages}
+    return {name: one for name, code in codes.items() if (one := kin(code)) is not None}
 
 
 def in_colour(view: View, learner: LearnerKey, target: str) -> frozenset[SourceKey]:

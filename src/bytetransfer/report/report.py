@@ -6,17 +6,17 @@ and orders them. The answer comes first, then what it rests on, then how to repe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bytetransfer.measurement import Measurements
 from bytetransfer.report.charts import CURVE_LEVEL, curve_charts
-from bytetransfer.report.document import Answer, Report, Section, Sentence
+from bytetransfer.report.document import Answer, Content, Report, Section, Sentence
 from bytetransfer.report.listing import choice, estimate_table, matrices, refusal_table
-from bytetransfer.report.order import ALL_IN_COLOUR, likeness
+from bytetransfer.report.order import ALL_IN_COLOUR, families, family_order, likeness
 from bytetransfer.report.transfer_charts import share_charts, transfer_charts
-from bytetransfer.report.trust import bracket_words, count, repeat_section, trust_section
+from bytetransfer.report.trust import bracket_words, repeat_section, trust_section
 from bytetransfer.report.view import LearnerKey, StudyDescription, View, make_view
-from bytetransfer.report.wording import sentence, shorten, verdict
+from bytetransfer.report.wording import count, sentence, shorten, verdict
 from bytetransfer.transfer.estimate import Estimates
 
 
@@ -48,6 +48,19 @@ def build_report(
             trust_section(view, study, detected=detected),
             repeat_section(study),
         ),
+        content=_content(view, study.get("premiums", {}), study.get("reference", "")),
+    )
+
+
+def _content(view: View, premiums: Mapping[str, float], reference: str) -> Content | None:
+    """Targets in bytes of the reference; nothing where none but the reference is known."""
+    known = {target: premiums[target] for target in view.targets if target in premiums}
+    if not known.keys() - {reference}:
+        return None
+    return Content(
+        reference=view.names.language(reference),
+        premiums={view.names.language(target): ratio for target, ratio in known.items()},
+        unknown=tuple(view.names.language(one) for one in view.targets if one not in known),
     )
 
 
@@ -94,7 +107,18 @@ def _matrix_words(view: View) -> str:
             " Languages stand beside those with which they exchange more than either does with "
             "others (average linkage of log D_E without effects of source and target)."
         )
-    return words
+    return words + _family_words(view)
+
+
+def _family_words(view: View) -> str:
+    """Who is of which family, where that is an order to choose."""
+    if family_order(view) is None:
+        return ""
+    said = "; ".join(
+        f"{group} ({', '.join(view.names.language(name) for name in names)})"
+        for group, names in families(view).items()
+    )
+    return f" The order by family is {said}."
 
 
 def _answer(view: View, target: str) -> Answer:

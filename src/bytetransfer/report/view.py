@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
+from bytetransfer.corpus.language_codes import language_code, named_language
+from bytetransfer.corpus.language_names import language_name
 from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, Refusal, TransferEstimate
@@ -22,11 +25,15 @@ class StudyDescription(TypedDict, total=False):
     Attributes:
         name: title of the study.
         names: languages as people say them, by the study's own short names.
+        languages: ISO 639 codes by those names, of what is a language.
         sources: the study's order of sources.
         targets: the study's order of targets.
+        premiums: bytes of each language that hold the content of a byte of `reference`.
+        reference: the language that content is counted in.
         text: the study file, as it stands on disk.
         digests: identity of each corpus and of the study.
         corpora: statistics of each corpus; keys ending in `bytes` are sizes.
+        detection: how the languages of corpora were detected, or why not, as a sentence.
         versions: of Python and the libraries.
         machine: what the study ran on.
         departures: runs that went otherwise than asked for, by what happened.
@@ -38,11 +45,15 @@ class StudyDescription(TypedDict, total=False):
 
     name: str
     names: Mapping[str, str]
+    languages: Mapping[str, str]
     sources: Sequence[str]
     targets: Sequence[str]
+    premiums: Mapping[str, float]
+    reference: str
     text: str
     digests: Mapping[str, str]
     corpora: Mapping[str, Mapping[str, Plain]]
+    detection: str
     versions: Mapping[str, str]
     machine: Mapping[str, Plain]
     departures: Mapping[str, Plain]
@@ -52,6 +63,7 @@ class StudyDescription(TypedDict, total=False):
     commands: Sequence[str]
 
 
+_INNERMOST = re.compile(r"^((?:\w+\()+)(\w+)([,)].*)$", re.DOTALL)  # of cipher(en), the corpus
 LearnerKey = tuple[str, str]  # learner and regime: what a curve belongs to besides its target
 SourceKey = tuple[str, int]  # source and pretraining bytes
 
@@ -64,6 +76,7 @@ class View:
         measurements: all rows.
         estimates: estimates and refusals.
         names: what languages and learners are called.
+        languages: ISO 639 codes of sources and targets; as their names say where none is stated.
         sources: source and pretraining size, in the study's order.
         targets: in the study's order.
         learners: learner and regime, the surface learner first.
@@ -72,6 +85,7 @@ class View:
     measurements: Measurements
     estimates: Estimates
     names: Names
+    languages: Mapping[str, str]
     sources: tuple[SourceKey, ...]
     targets: tuple[str, ...]
     learners: tuple[LearnerKey, ...]
@@ -133,19 +147,47 @@ def make_view(
     scratch = [row for row in measurements if row.source == SCRATCH]
     learners = {(cell.learner, cell.regime) for cell in [*cells, *scratch]}
     sources = tuple((name, size) for name in order for size in sorted(by_source[name]))
+    targets = in_order({cell.target for cell in [*cells, *scratch]}, study.get("targets", ()))
+    languages = study.get("languages") or _named_languages(by_source, targets)
     return View(
         measurements=measurements,
         estimates=estimates,
         names=Names(
-            languages=study.get("names", {}),
+            languages=study.get("names") or spoken_names([*by_source, *targets], languages),
             show_pretraining=any(len(sizes) > 1 for sizes in by_source.values()),
             show_regime=len({learner for learner, _ in learners}) < len(learners),
             sources=sources,
         ),
+        languages=languages,
         sources=sources,
-        targets=in_order({cell.target for cell in [*cells, *scratch]}, study.get("targets", ())),
+        targets=targets,
         learners=tuple(sorted(learners, key=lambda key: (key[0] != "ngram", key))),
     )
+
+
+def _named_languages(*names: Iterable[str]) -> dict[str, str]:
+    """The codes that names are by themselves."""
+    every = itertools.chain.from_iterable(names)
+    return {name: code for name in every if (code := named_language(name)) is not None}
+
+
+def spoken_names(names: Iterable[str], languages: Mapping[str, str]) -> dict[str, str]:
+    """What corpora that are called by a language's code are called in a sentence.
+
+    Not where the corpus is known to be something else, nor where two would be called the same.
+
+    >>> spoken_names(["en", "cipher(en)", "web", "fi"], {"en": "en", "fi": "et"})
+    {'en': 'English', 'cipher(en)': 'cipher(English)'}
+    """
+    found = {}
+    for name in dict.fromkeys(names):
+        inner = _INNERMOST.match(name)
+        before, code, after = inner.groups() if inner else ("", name, "")
+        stated = language_code(languages.get(code, code))
+        if (spoken := language_name(code)) and stated == named_language(code):
+            found[name] = f"{before}{spoken}{after}"
+    often = Counter(found.values())
+    return {name: spoken for name, spoken in found.items() if often[spoken] == 1}
 
 
 def in_order(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
