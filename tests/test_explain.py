@@ -8,7 +8,8 @@ from bytetransfer.analysis.premium import Premium
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.prepare import prepare
-from bytetransfer.evidence import Evidence, premiums
+from bytetransfer.errors import MissingExtraError
+from bytetransfer.evidence import Evidence, detected_languages, premiums
 from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report.wording import Names, bare
@@ -56,7 +57,7 @@ def evidence(worth=WORTH, **more):
 
 
 def words(section):
-    return bare(" ".join(section.text))
+    return bare(" ".join((*section.text, *section.further)))
 
 
 def cells(section):
@@ -94,7 +95,7 @@ def test_sources_that_are_made_are_compared_as_languages_nowhere(name):
     assert "nonsense" not in compared(section)
     assert "cipher" not in compared(section)
     assert "Left out are" in words(section)
-    assert words(section).endswith("cipher(en), nonsense.")
+    assert bare(section.text[-1]).endswith("cipher(en), nonsense.")
 
 
 def test_a_language_without_foreign_lines_counts_once():
@@ -241,3 +242,25 @@ def test_languages_of_lines_are_read_where_a_detector_is_there(tmp_path, monkeyp
     assert explain(given, ["contamination"]) == [section]  # no model is loaded to remember
     assert {"en", "lid176", "langid"} <= cells(section)
     assert "pt" not in cells(section)  # the same text is read once
+    found, said = detected_languages(given)
+    assert found == {"en": "en 100 %"}
+    assert "at most 2,000 documents of a corpus, by lid176" in said
+
+
+def test_why_no_language_was_detected_is_said(tmp_path, monkeypatch):
+    lines = [f"a line of text, {i}".encode() for i in range(900)]
+    corpus = prepare([lines], tmp_path / "en", splits=FIFTHS, language="en")
+    unstated = evidence(corpora={"x": corpus}, languages={"x": "no code at all"})
+    assert detected_languages(unstated) == (
+        {},
+        "Languages were not detected: the language of no corpus is stated.",
+    )
+
+    def absent(name):
+        raise MissingExtraError(name, extra="analysis")
+
+    monkeypatch.setattr("bytetransfer.evidence.load_detector", absent)
+    found, said = detected_languages(evidence(corpora={"en": corpus}, languages={"en": "en"}))
+    assert found == {}
+    assert said.startswith("Languages were not detected: lid176 cannot be asked: ")
+    assert "langid cannot be asked" in said

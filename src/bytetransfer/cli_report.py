@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -35,8 +35,8 @@ _LOOK_SECONDS = 2.0
 def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool) -> None:
     """Write the report of the study's finished runs: one HTML file that works offline.
 
-    With --live the page is served to this machine alone and renewed as runs finish, without the
-    analyses, until Ctrl-C.
+    With --live the page is served to this machine alone and renewed as runs finish, until Ctrl-C;
+    the analyses come when all runs are done.
     """
     from bytetransfer.project import Project
 
@@ -51,35 +51,60 @@ def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool
 
 
 def _serve(project: Project, port: int) -> None:
+    """Serve the page; the analyses, which may take minutes, follow it once all runs are done."""
     from bytetransfer.live import serving
 
-    editions = [_edition(project)]
+    state = _state(project)
+    editions = [_edition(project, state)]
     with serving(lambda: editions[0], port=port) as address:
         click.echo(f"{address}  renewed as runs finish; Ctrl-C ends it")
         while True:
+            if state.is_done and not editions[0].is_whole:
+                editions[0] = _edition(project, state, is_whole=True)
             time.sleep(_LOOK_SECONDS)
-            if _version(project) != editions[0].version:
-                editions[0] = _edition(project)
+            if (found := _state(project)) != state:
+                state = found
+                editions[0] = _edition(project, state)
 
 
-def _version(project: Project) -> str:
-    """What the page depends on: how many runs there are, and how many are done."""
-    planned = project.plan()
-    done = sum(project.store.is_done(key) for key in planned.runs)
-    return f"{done} of {len(planned.runs)} runs done"
+class _State(NamedTuple):
+    """What the page depends on: how many runs there are, how many are done, and what may come."""
+
+    done: int
+    runs: int
+    is_done: bool
 
 
-def _edition(project: Project) -> Edition:
+def _state(project: Project) -> _State:
+    """Looked up before the results are read: what is done since comes next time."""
+    stage = project.stage()
+    done = sum(project.store.is_done(key) for key in stage.plan.runs)
+    is_done = stage.is_last and not stage.plan.unprepared and done == len(stage.plan.runs)
+    return _State(done, len(stage.plan.runs), is_done)
+
+
+def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edition:
+    """The page of a state, with the analyses where it is to be whole."""
+    from bytetransfer.explain import ANALYSES
     from bytetransfer.live import Edition
     from bytetransfer.measurement import Measurements
     from bytetransfer.report import render_html
+    from bytetransfer.report.document import Section
 
-    version = _version(project)  # before the results are read: what is done since comes next time
     planned = project.plan()
     measurements = Measurements(()) if planned.unprepared else project.measurements(planned)
-    found = project.report(planned, measurements, project.estimates(measurements), analyses=())
-    page = replace(found, subtitle=f"{found.subtitle}; {version}")
-    return Edition(version, render_html(page, is_live=True))
+    analyses = tuple(ANALYSES) if is_whole else ()
+    found = project.report(planned, measurements, project.estimates(measurements), analyses)
+    version = f"{state.done} of {state.runs} runs done"
+    sections = list(found.sections)
+    if not is_whole:
+        later = "the analyses are being made" if state.is_done else "the analyses come when all are"
+        version += f"; {later}"
+        text = f"{later.capitalize()}{' done' * (not state.is_done)}; this page then renews itself."
+        waiting = Section(name="explanations", title="What explains it", text=(text,))
+        sections.insert([one.name for one in sections].index("trust"), waiting)
+    page = replace(found, subtitle=f"{found.subtitle}; {version}", sections=tuple(sections))
+    return Edition(version, render_html(page, version=version), is_whole=is_whole)
 
 
 @click.command()

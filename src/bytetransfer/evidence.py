@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -30,12 +30,16 @@ from bytetransfer.corpus.transforms import TRANSFORMS, Expression, parse_transfo
 from bytetransfer.corpus.typology import Typology, typological_distances
 from bytetransfer.errors import MissingExtraError, StudyError
 from bytetransfer.measurement import Measurements
+from bytetransfer.report.analyses.phrases import percent_text
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, TransferEstimate
 from bytetransfer.transfer.methods import Method
 
 Distances = Mapping[str, Mapping[tuple[str, str], float]]
 
+DETECTORS = ("lid176", "langid")
+"""What is asked which language a line is in."""
+_MOST_LANGUAGES = 3  # named of a corpus in a table of many facts
 SAMPLE_DOCUMENTS = 2_000
 """Documents of each corpus that are read for their languages."""
 
@@ -111,6 +115,15 @@ class Evidence:
         kept = {name for row in self.between_languages for name in (row.source, row.target)}
         every = dict.fromkeys(name for row in self.estimates for name in (row.source, row.target))
         return tuple(name for name in every if name not in kept)
+
+    @property
+    def spoken(self) -> dict[str, Corpus]:
+        """The corpora of which it is known which language they are said to be in."""
+        return {
+            name: corpus
+            for name, corpus in self.corpora.items()
+            if language_code(self.languages.get(name, ""))
+        }
 
     def is_made(self, source: str) -> bool:
         """Whether a source is no language as people write it."""
@@ -282,7 +295,48 @@ def _beginning(corpus: Corpus) -> bytes:
     return corpus.sample(size, seed=0).text.tobytes()
 
 
-def reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Reading | Unanswered:
+def readings(evidence: Evidence) -> Iterator[tuple[str, Reading | Unanswered]]:
+    """What each detector finds in each text whose language is stated; a text once, by its name."""
+    read: set[str] = set()
+    for name, corpus in evidence.spoken.items():
+        if corpus.card.digest not in read:
+            read.add(corpus.card.digest)
+            for detector in DETECTORS:
+                yield name, _reading(evidence, name, corpus, detector)
+
+
+def detected_languages(evidence: Evidence) -> tuple[dict[str, str], str]:
+    """What the first detector that can be asked finds in each corpus, and how that was found.
+
+    Returns:
+        Languages and their shares of the bytes by corpus, and a sentence; only the sentence where
+        there are none.
+    """
+    found: dict[str, str] = {}
+    reasons: dict[str, None] = {}
+    detector = ""
+    for name, one in readings(evidence):
+        if isinstance(one, Unanswered):
+            reasons[one.reason] = None
+        elif detector in ("", one.detector):
+            detector = one.detector
+            found[name] = _most_found(one)
+    if not found:
+        why = "; ".join(reasons) or "the language of no corpus is stated"
+        return {}, f"Languages were not detected: {why}."
+    return found, (
+        f"Languages detected: those with most of the bytes in at most {SAMPLE_DOCUMENTS:,} "
+        f"documents of a corpus, by {detector}; only where the language of a corpus is stated."
+    )
+
+
+def _most_found(one: Reading) -> str:
+    shares = sorted(one.shares, key=lambda each: -each.of_bytes.value)[:_MOST_LANGUAGES]
+    named = ((one.language or "undecided", percent_text(one.of_bytes.value)) for one in shares)
+    return ", ".join(f"{language} {share} %" for language, share in named)
+
+
+def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Reading | Unanswered:
     """What a detector finds in a sample of a corpus, made once; or why it cannot be asked."""
     try:
         version = detector_version(detector)

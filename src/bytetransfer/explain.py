@@ -22,7 +22,6 @@ from bytetransfer.analysis.decomposition import (
 )
 from bytetransfer.analysis.scaling import model_scaling, scaling
 from bytetransfer.analysis.similarity import similarities
-from bytetransfer.corpus.language_codes import language_code
 from bytetransfer.errors import MissingExtraError
 from bytetransfer.evidence import (
     Distances,
@@ -31,7 +30,7 @@ from bytetransfer.evidence import (
     distances_of_texts,
     premiums,
     read_document,
-    reading,
+    readings,
     without_foreign_lines,
 )
 from bytetransfer.learners.catalog import SURFACE
@@ -49,7 +48,6 @@ from bytetransfer.units import format_bytes
 
 T = TypeVar("T")
 
-DETECTORS = ("lid176", "langid")
 _NO_TEXTS = "a table of losses has no texts"
 _CLOSE = "--close TARGET=SOURCE"
 
@@ -199,29 +197,21 @@ def _typology(
 
 
 def _contamination(evidence: Evidence) -> Section:
-    spoken = {name for name, code in evidence.languages.items() if language_code(code)}
-    if not spoken & evidence.corpora.keys():
+    if not evidence.spoken:
         reason = "no text of a known language is at hand; state `language` of each corpus"
         if not evidence.corpora:
             reason = _NO_TEXTS
         return _unanswered("contamination", "Are the corpora what they are called?", reason)
-    readings: list[Reading | Unanswered] = []
-    read: set[str] = set()
+    found = list(readings(evidence))
     examples: dict[str, list[str]] = defaultdict(list)
-    for name, corpus in evidence.corpora.items():
-        digest = corpus.card.digest
-        if name not in spoken or digest in read:
-            continue
-        read.add(digest)
-        for detector in DETECTORS:
-            found = reading(evidence, name, corpus, detector)
-            readings.append(found)
-            if isinstance(found, Reading) and not examples[name]:
-                examples[name] = [read_document(corpus, number) for number in found.examples]
-    shares = [found for found in readings if isinstance(found, Reading)]
+    for name, one in found:
+        if isinstance(one, Reading) and not examples[name]:
+            corpus = evidence.corpora[name]
+            examples[name] = [read_document(corpus, number) for number in one.examples]
+    shares = [one for _, one in found if isinstance(one, Reading)]
     groups = by_group(evidence.between_languages).values() if shares else ()
     return contamination_section(
-        readings,
+        [one for _, one in found],
         follow_contamination(groups, shares, seed=evidence.seed),
         exposures(evidence.between_languages, shares),
         evidence.names,

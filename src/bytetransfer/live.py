@@ -17,10 +17,11 @@ _NAMES = frozenset({HOST, "localhost"})
 
 @dataclass(frozen=True)
 class Edition:
-    """One state of the page, and what tells it from the others."""
+    """One state of the page, what tells it from the others, and whether the analyses are in it."""
 
     version: str
     page: str
+    is_whole: bool = False
 
 
 @contextmanager

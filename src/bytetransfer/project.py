@@ -31,7 +31,7 @@ from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import default_workers, engine_for
 from bytetransfer.errors import StoreError, StudyError
-from bytetransfer.evidence import Distances, Evidence, is_made
+from bytetransfer.evidence import Distances, Evidence, detected_languages, is_made, premiums
 from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.learners.catalog import (
     Settings,
@@ -238,15 +238,24 @@ class Project:
         Raises:
             MeasurementError: for a CSV of distances that cannot be read.
         """
-        corpora = {n: c for n, c in self._room.known().items() if c is not None}
+        return explain(self._evidence(measurements, estimates), analyses)
+
+    def _evidence(self, measurements: Measurements, estimates: Estimates) -> Evidence:
+        """What the analyses work on; texts as far as they are prepared."""
+        corpora = _prepared(self._room.known())
         options = self.study.analysis
-        order: StudyDescription = {"sources": self.study.sources, "targets": self.study.targets}
-        evidence = Evidence(
+        languages = self._languages(corpora)
+        shown: StudyDescription = {
+            "sources": self.study.sources,
+            "targets": self.study.targets,
+            "languages": languages,
+        }
+        return Evidence(
             measurements=measurements,
             estimates=estimates,
-            names=make_view(measurements, estimates, order).names,
+            names=make_view(measurements, estimates, shown).names,
             corpora=corpora,
-            languages=self._languages(corpora),
+            languages=languages,
             made=frozenset(name for name in corpora if self._is_control(name)),
             distances=self._distances(),
             close=options.close,
@@ -257,7 +266,6 @@ class Project:
             seed=self.study.estimate.seed,
             remember=self.store.remembered,
         )
-        return explain(evidence, analyses)
 
     def _distances(self) -> Distances:
         file = self.study.analysis.distances
@@ -288,7 +296,17 @@ class Project:
     ) -> Report:
         """The report as data, with some of `explain.ANALYSES`."""
         description = describe(self.study, self.path, plan, self._room.known(), self.store)
-        sections = answered(self.explain(measurements, estimates, analyses))
+        evidence = self._evidence(measurements, estimates)
+        description["languages"] = evidence.languages
+        description["premiums"] = {one.language: one.ratio for one in premiums(evidence).values()}
+        description["reference"] = evidence.reference
+        if "contamination" in (wanted := tuple(analyses)):
+            found, description["detection"] = detected_languages(evidence)
+            description["corpora"] = {
+                name: {**facts, **({"languages detected": found.get(name)} if found else {})}
+                for name, facts in description["corpora"].items()
+            }
+        sections = answered(explain(evidence, wanted))
         return build_report(measurements, estimates, description, sections)
 
     def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
@@ -330,6 +348,10 @@ class Project:
 
     def _numerics(self, settings: Settings, planned_bytes: int) -> Numerics | None:
         return numerics_for(settings, self.study.numerics, planned_bytes)
+
+
+def _prepared(corpora: Mapping[str, Corpus | None]) -> dict[str, Corpus]:
+    return {name: corpus for name, corpus in corpora.items() if corpus is not None}
 
 
 def _runs(plan: Plan) -> list[Run]:

@@ -45,20 +45,29 @@ def test_without_the_renderer_nothing_is_written(
     assert not (finished_place.folder / "figures").exists()
 
 
-def test_a_live_page_says_how_far_the_study_is_and_ends_with_ctrl_c(finished_place: Any) -> None:
+def read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def test_a_live_page_says_how_far_the_study_is_and_ends_with_ctrl_c(
+    finished_place: Any, waited: Any
+) -> None:
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = finished_place.start("report", "study.toml", "--live", env=unbuffered)
     try:
         address = process.stdout.readline().split()[0]
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            page = answer.read().decode()
-        with urllib.request.urlopen(f"{address}version", timeout=30) as answer:
-            assert answer.read().decode() == "20 of 20 runs done"
+        first = read(f"{address}version")
+        assert first.startswith("20 of 20 runs done")
+        waited(lambda: read(f"{address}version") == "20 of 20 runs done")
+        page = read(address)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert "20 of 20 runs done" in page
-    assert 'data-live=""' in page
+    assert 'id="unanswered"' in page  # one target of three languages: what analyses can say of it
+    assert "are being made" not in page
+    assert 'data-live="20 of 20 runs done"' in page
     assert "connect-src &#39;self&#39;" in page or "connect-src 'self'" in page
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
@@ -69,8 +78,9 @@ def test_a_live_page_of_a_study_that_has_not_begun(place: Any) -> None:
     process = place.start("report", "study.toml", "--live", env=unbuffered)
     try:
         address = process.stdout.readline().split()[0]
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            assert "0 of 20 runs done" in answer.read().decode()
+        page = read(address)
+        assert "0 of 20 runs done" in page
+        assert "The analyses come when all are done; this page then renews itself." in page
     finally:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
