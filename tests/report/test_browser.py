@@ -9,20 +9,24 @@ import csv
 import io
 import itertools
 import math
+import re
+from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from browser import Browser, chromium
 
+from bytetransfer.measurement import Measurements
 from bytetransfer.report import build_report, render_html
 from bytetransfer.report.document import Section
 from bytetransfer.report.export import saved_columns, to_csv, to_latex
-from bytetransfer.transfer.estimate import estimate_transfer
+from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")
 
-PAGES = ("plain", "hostile", "packed")
+PAGES = ("plain", "hostile", "aligned", "wide", "packed")
+MANY = ("pt", "es", "fr", "de", "en", "hu", "fi", "sw", "tr", "vi", "ar", "el", "ko", "ja", "uk")
 RATIO = 4.5  # WCAG 2.2, AA, for text of normal size
 
 
@@ -38,13 +42,29 @@ def report(measurements, estimates, study):
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory, report, hostile) -> dict[str, str]:
+def addresses(
+    tmp_path_factory, report, hostile, measurements, estimates, study, make_estimate
+) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("pages")
     evil = "</script><script>document.title='gone'</script>\u202e" + "w" * 10_000
-    estimates = estimate_transfer(hostile, replicates=20)
-    study = {"name": evil, "text": evil * 3, "names": {"es": evil}, "commands": [evil]}
+    hostile_estimates = estimate_transfer(hostile, replicates=20)
+    evil_study = {"name": evil, "text": evil * 3, "names": {"es": evil}, "commands": [evil]}
     section = Section(name="own", title=evil, text=(evil,))
-    pages = {"plain": report, "hostile": build_report(hostile, estimates, study, [section])}
+    aligned = {**study, "premiums": {"en": 1.0, "es": 1.25}, "reference": "en"}
+    pages = {
+        "plain": report,
+        "hostile": build_report(hostile, hostile_estimates, evil_study, [section]),
+        "aligned": build_report(measurements, estimates, aligned),
+        "wide": build_report(
+            Measurements(()),
+            Estimates(
+                tuple(
+                    make_estimate(source=source, target=target)
+                    for source, target in itertools.product(MANY, MANY)
+                )
+            ),
+        ),
+    }
     found = {}
     for name, page in pages.items():
         path = Path(folder / f"{name}.html")
@@ -144,14 +164,82 @@ def test_a_reader_chooses_the_unit_and_gets_it_back(browser, addresses):
     cell = "document.querySelector('#answer details[open] td').firstChild.textContent"
     browser.open(addresses["plain"])
     before = browser.run(cell)
-    choose(browser, "unit", "B")
+    choose(browser, "unit of bytes", "B")
     number = float(browser.run(cell).replace("\xa0B", "").replace("−", "-"))
     assert before.endswith("kB")
     assert number / 1000 == pytest.approx(
         float(before.split("\xa0")[0].replace("−", "-")), rel=0.01
     )
-    choose(browser, "unit", "")
+    choose(browser, "unit of bytes", "")
     assert browser.run(cell) == before
+
+
+def test_equal_content_is_a_unit_only_where_it_is_known(browser, addresses):
+    options = "[...document.querySelectorAll('.controls option')].map(o => o.textContent)"
+    browser.open(addresses["plain"])
+    assert not any("content" in text for text in browser.run(options))
+    browser.open(addresses["aligned"])
+    assert "equal content, in English" in browser.run(options)
+
+
+NUMBERS = (
+    "[...document.querySelector('#answer details[open] table').tBodies[0].rows]"
+    ".map(r => [...r.cells].slice(1).map(c => c.textContent))"
+)
+
+
+def in_bytes(text: str) -> float:
+    """The value of a cell, its interval left out."""
+    number, unit = re.match(r"[≥≤~ ]*(−?[0-9.]+)\xa0([kM]?B)", text).groups()
+    return float(number.replace("−", "-")) * {"B": 1, "kB": 1e3, "MB": 1e6}[unit]
+
+
+def test_bytes_of_equal_content_are_those_of_the_target_over_its_premium(browser, addresses):
+    browser.open(addresses["aligned"])
+    before = browser.run(NUMBERS)
+    choose(browser, "unit of bytes", "content")
+    after = browser.run(NUMBERS)
+    for (spanish, _), (content, finnish) in zip(before, after, strict=True):
+        assert in_bytes(content) == pytest.approx(in_bytes(spanish) / 1.25, rel=0.01)
+        assert finnish == "–"
+    note = browser.run("document.querySelector('.unit-note').textContent")
+    assert "Bytes of English that say the same" in note
+    assert "Spanish 1.25" in note
+    assert "Not known for Finnish." in note
+    shown = browser.run(
+        "[...document.querySelectorAll('#table-estimates td')].map(c => c.className)"
+    )
+    assert set(shown) == {""}
+    choose(browser, "unit of bytes", "")
+    assert browser.run(NUMBERS) == before
+    assert browser.run("document.querySelector('.unit-note').hidden")
+    assert troubles(browser) == []
+
+
+def test_colours_follow_the_content_and_come_back(browser, addresses):
+    classes = (
+        "[...document.querySelectorAll('#answer details[open] :is(td, .key li)')]"
+        ".map(c => c.className + c.textContent)"
+    )
+    browser.open(addresses["aligned"])
+    before = browser.run(classes)
+    choose(browser, "unit of bytes", "content")
+    after = browser.run(classes)
+    assert after != before
+    assert not any(text.endswith("–") and re.match("more|less", text) for text in after)
+    choose(browser, "unit of bytes", "")
+    assert browser.run(classes) == before
+
+
+def test_a_reader_puts_kin_side_by_side(browser, addresses):
+    browser.open(addresses["plain"])
+    names = (
+        "[...document.querySelector('table.matrix').tBodies[0].rows]"
+        ".map(r => r.cells[0].textContent)"
+    )
+    choose(browser, "order", "by name")
+    choose(browser, "order", "by family")
+    assert browser.run(names) == ["English", "Portuguese", "ru", "cipher(en)", "nonsense"]
 
 
 def test_a_reader_sorts(browser, addresses):
@@ -221,6 +309,20 @@ def test_a_heat_map_saved_from_the_page_shows_what_the_page_shows(browser, addre
             assert not cell.detail or cell.detail in words
     fills = [e.get("fill") for e in root.iter("{http://www.w3.org/2000/svg}rect")]
     assert fills.count("url(#hatch)") == sum(c.shade < 0 for row in table.rows for c in row) > 0
+
+
+def test_a_wide_matrix_fits_a_page_and_its_heads_stand_upright(browser, addresses):
+    browser.open(addresses["wide"])
+    table = "document.querySelector('table.matrix')"
+    assert browser.run(f"{table}.offsetWidth") < 900
+    root = ElementTree.fromstring(browser.run(f"bytetransfer.matrixSvg({table})"))
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    turned = [one.text for one in texts if (one.get("transform") or "").startswith("rotate(-90")]
+    assert len(turned) == len(MANY)
+    assert "Vietnamese" in turned
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    assert browser.run(f"{table}.offsetWidth") < 700
+    browser.send("Emulation.setEmulatedMedia", media="")
 
 
 def test_a_press_of_a_button_saves_a_file(browser, addresses, tmp_path):
@@ -318,6 +420,38 @@ def test_every_step_of_the_heat_map_has_contrast_and_steps_apart_in_grey(browser
         ".map(td => getComputedStyle(td).backgroundImage !== 'none')"
     )
     assert hatched == [True] * 5 + [False] * 5
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The rules of axe-core as a script; only this file of the package is used."""
+    pytest.importorskip("axe_playwright_python")
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+
+
+def violations(browser, axe) -> list[str]:
+    """What axe-core finds, everything that is folded away opened."""
+    browser.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    browser.run(f"{axe};0")
+    return browser.run(
+        "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations"
+        ".flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 120)}`)))"
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["plain", "hostile"])
+def test_axe_finds_nothing_that_keeps_anyone_out(browser, addresses, axe, name, dark):
+    browser.open(addresses[name], dark=dark, width=360 if dark else 1200)
+    assert violations(browser, axe) == []
+
+
+def test_axe_would_tell(browser, addresses, axe):
+    browser.open(addresses["plain"])
+    browser.run("document.documentElement.removeAttribute('lang')")
+    browser.run("document.querySelector('.subtitle').style.color = '#ccc'")
+    found = {one.split(":")[0] for one in violations(browser, axe)}
+    assert found == {"html-has-lang", "color-contrast"}
 
 
 def test_everything_has_a_name_for_who_cannot_see_it(browser, addresses):
