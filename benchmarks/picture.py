@@ -15,9 +15,10 @@ from bytetransfer.measurement import Measurements, parse_blocks
 from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.report.embedded import page_style
 from bytetransfer.report.figures import HEIGHT, WIDTH, draw
-from bytetransfer.report.marks import symbols
+from bytetransfer.report.marks import escaped, symbols
 from bytetransfer.report.transfer_charts import transfer_charts
 from bytetransfer.report.view import make_view
+from bytetransfer.report.wording import bare
 from bytetransfer.transfer.estimate import estimate_transfer
 
 GAP = 40
@@ -46,9 +47,8 @@ def picture(measurements: Measurements, target: str) -> str:
     panels = "".join(
         f'<g transform="translate({index * (WIDTH + GAP):.0f} 24)">'
         f'<text class="title" x="4" y="-6">{title}</text>{sized(draw(chart))}</g>'
-        for index, (chart, title) in enumerate(
-            zip(charts, [f"{target}, {name}" for name, _ in view.learners], strict=True)
-        )
+        for index, chart in enumerate(charts)
+        for title in [escaped(bare(chart.title))]
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {HEIGHT + 24:.0f}" '

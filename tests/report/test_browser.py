@@ -10,13 +10,16 @@ import io
 import itertools
 import math
 import re
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
 from browser import Browser, chromium
 
+from bytetransfer.live import Edition, serving
 from bytetransfer.measurement import Measurements
 from bytetransfer.report import build_report, render_html
 from bytetransfer.report.document import Section
@@ -344,6 +347,25 @@ def test_a_press_of_a_button_saves_a_file(browser, addresses, tmp_path):
             assert begun["params"]["suggestedFilename"].endswith((".svg", ".csv", ".tex"))
             assert begun["params"]["url"].startswith("blob:")
     assert [e for e in troubles(browser)] == []
+
+
+def test_a_page_that_is_served_is_renewed_when_there_is_another(browser, report):
+    def edition(version: str) -> Edition:
+        page = replace(report, subtitle=version)
+        return Edition(version, render_html(page, version=version))
+
+    editions = [edition("1 of 2 runs done")]
+    with serving(lambda: editions[0]) as address:
+        browser.open(address)
+        shown = "document.querySelector('.subtitle').textContent"
+        assert browser.run(shown) == "1 of 2 runs done"
+        editions[0] = edition("2 of 2 runs done")
+        browser.events.clear()
+        browser.wait("Page.loadEventFired")
+        assert browser.run(shown) == "2 of 2 runs done"
+        asked = {urlsplit(url).netloc for url in requests(browser)}
+        assert asked == {urlsplit(address).netloc}
+        browser.open("about:blank")
 
 
 def test_the_page_prints(browser, addresses):

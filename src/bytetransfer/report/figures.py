@@ -33,7 +33,7 @@ _MOST_NOTES = 300  # of more dots, a pointer cannot tell which one is meant
 _REMARK = 16.0  # height of a line above the plot
 _TICK, _TICK_CHARACTERS = 11.0, 24  # size of the letters at ticks, and how many at most
 _ASLANT, _STEEP = 35.0, 60.0  # degrees that names stand aslant where there is no room for them
-_STEEP_BELOW = 18.0  # room of a category that is too little for names less steep
+_STEEP_BELOW = 21.0  # room of a category that is too little for names less steep
 
 
 def draw(chart: Chart) -> str:
