@@ -130,13 +130,16 @@ def scatters(findings: Sequence[Finding], names: Names) -> tuple[Chart, ...]:
 
 
 def folded(chart: Chart) -> Chart:
-    """The chart as one of many: not shown at once, and of very many marks none says its name."""
+    """The chart as one of many: not shown at once, very many marks as dots that say nothing."""
     series = chart.series
     if sum(len(one.dots) for one in series) > _MOST_NOTES:
-        series = tuple(
-            replace(one, dots=tuple(replace(dot, note="") for dot in one.dots)) for one in series
-        )
+        series = tuple(_plain(one) if one.style == "loose" else one for one in series)
     return replace(chart, series=series, is_open=False)
+
+
+def _plain(series: Series) -> Series:
+    dots = tuple(replace(dot, note="") for dot in series.dots)
+    return replace(series, style="measured", dots=dots)
 
 
 def at_smallest(findings: Sequence[Finding], names: Names) -> list[Finding]:
@@ -167,7 +170,7 @@ def _distance_scatter(finding: Finding, number: int, names: Names) -> Chart:
         name=f"similarity-scatter-{number}",
         title=f"Transfer and distance ({measure}) at D_F = {size_words(found)}, "
         f"{learner_words(found.group, names)}",
-        x_title=f"distance ({measure}), more than source and target explain",
+        x_title="distance, more than source and target explain",
         effect=f"one standard deviation closer: {times}{effect_words(one, found)}{around}",
     )
 
