@@ -275,21 +275,7 @@ def _chart(
     names: Names,
 ) -> Chart:
     """Signed contrasts by category, a series for every D_F, side by side."""
-    sizes = sorted({size for column in columns.values() for size in column})
-    shifts = [_SPREAD * ((n + 0.5) / len(sizes) - 0.5) for n in range(len(sizes))]
-    series = tuple(
-        Series(
-            name=format_bytes(size),
-            ink=number + 1,
-            style="loose",
-            dots=tuple(
-                _dot(place + shifts[number], column[size], names)
-                for place, column in enumerate(columns.values())
-                if size in column
-            ),
-        )
-        for number, size in enumerate(sizes)
-    )
+    series = _size_series(columns, names)
     own = {
         place
         for place, column in enumerate(columns.values())
@@ -317,6 +303,25 @@ def _chart(
         ),
         series=series,
         zero_line=True,
+    )
+
+
+def _size_series(columns: dict[str, dict[int, Contrast]], names: Names) -> tuple[Series, ...]:
+    """A series for every D_F, side by side in each category."""
+    sizes = sorted({size for column in columns.values() for size in column})
+    shifts = [_SPREAD * ((n + 0.5) / len(sizes) - 0.5) for n in range(len(sizes))]
+    return tuple(
+        Series(
+            name=format_bytes(size),
+            ink=number + 1,
+            style="loose",
+            dots=tuple(
+                _dot(place + shifts[number], column[size], names)
+                for place, column in enumerate(columns.values())
+                if size in column
+            ),
+        )
+        for number, size in enumerate(sizes)
     )
 
 
