@@ -379,16 +379,19 @@ def _checksum(array: NDArray[Any]) -> int:
 @contextlib.contextmanager
 def _torch_settings(numerics: Numerics) -> Iterator[None]:
     """The run's threads and determinism, for as long as it computes."""
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(numerics.threads)
     if numerics.device == "cpu":
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        if numerics.compiled:  # says it to the compiler as well, and loads it
+            torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        if numerics.compiled:
+            torch.use_deterministic_algorithms(mode > 0)
+        torch.set_deterministic_debug_mode(mode)
         torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]

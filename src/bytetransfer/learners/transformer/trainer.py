@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from bytetransfer.learners.transformer.model import (
     unfuse,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
+from bytetransfer.learners.transformer.optimiser import AdamW
 from bytetransfer.learners.transformer.placement import Nats, Placement, Replicated, Sharded
 from bytetransfer.learners.transformer.ranks import ALONE, Ranks
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape, TransformerSettings
@@ -77,7 +77,7 @@ class Trainer:
         nats = _nats(settings, numerics, self._device)
         self._placed: Placement = place(weights, nats, ranks)
         self.weights = self._placed.leaves
-        self._optimiser = _adamw(self.weights, settings)
+        self._optimiser = AdamW(self.weights, settings.optimiser)
         self._unread: list[tuple[int, float, Tensor, Tensor]] = []
 
     def step(
@@ -92,10 +92,7 @@ class Trainer:
         own = torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
         loss = self._placed.combine(self._gradients(*own, 1 / max(1, count)))
         norm = self._placed.clip(self._clip)
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step(learning_rate)
         self._unread.append((number, learning_rate, loss, norm))
         if self._device.type == "cpu" or len(self._unread) >= 32:
             self.check()  # on a GPU only now and then, since reading waits for it
@@ -120,7 +117,7 @@ class Trainer:
         found: dict[str, Tensor] = {}
         for name, weight in self.weights.items():
             found[name] = weight.detach().to("cpu", copy=True)
-            for moment, tensor in self._optimiser.state[weight].items():
+            for moment, tensor in self._optimiser.moments[name].items():
                 found[f"{name}/{moment}"] = tensor.to("cpu", copy=True)
         return found
 
@@ -129,7 +126,7 @@ class Trainer:
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(tensors[name])
-                for moment, tensor in self._optimiser.state[weight].items():
+                for moment, tensor in self._optimiser.moments[name].items():
                     tensor.copy_(tensors[f"{name}/{moment}"])
 
     def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -163,7 +160,7 @@ class Trainer:
                 self.micro_batch = -(-size // 2)
                 if not self._placed.survives_lack_of_memory:
                     raise
-            self._optimiser.zero_grad(set_to_none=True)
+            self._optimiser.drop_gradients()
             release_memory(self._device)
 
     def _accumulate(self, x_BT: Tensor, y_BT: Tensor, scale: float) -> Tensor:
@@ -203,24 +200,3 @@ def _compiled() -> Callable[..., Tensor]:
         return compiled(weights, x_BT, y_BT, shape, *rest)
 
     return nats
-
-
-def _adamw(weights: dict[str, Tensor], settings: TransformerSettings) -> torch.optim.AdamW:
-    """Fused AdamW with its moments already there, so that a checkpoint can be copied into them."""
-    values = settings.optimiser
-    groups: list[dict[str, Any]] = [
-        {
-            "params": [w for w in weights.values() if w.dim() > 1],
-            "weight_decay": values.weight_decay,
-        },
-        {"params": [w for w in weights.values() if w.dim() == 1], "weight_decay": 0.0},
-    ]
-    betas = (values.beta1, values.beta2)
-    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=values.epsilon, fused=True)
-    for weight in weights.values():
-        optimiser.state[weight] = {
-            "step": torch.zeros((), device=weight.device),
-            "exp_avg": torch.zeros_like(weight, requires_grad=False),
-            "exp_avg_sq": torch.zeros_like(weight, requires_grad=False),
-        }
-    return optimiser
