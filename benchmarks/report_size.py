@@ -1,6 +1,7 @@
 """What the report of a large study weighs and takes: 20 × 20 languages, six sizes, made-up losses.
 
     python benchmarks/report_size.py [--learners 1 2] [--analyses] [--json out.json] [--out page]
+    python benchmarks/report_size.py --study FILE     the parts of `bytetransfer report`
 
 Prints seconds of the clock and of the processor for the estimates, each analysis and the page, and
 the bytes of each section. Losses follow power laws and have test-document blocks; languages lie on
@@ -16,6 +17,7 @@ import itertools
 import json
 import math
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +40,7 @@ from bytetransfer.analysis.premium import byte_premiums
 from bytetransfer.evidence import Evidence
 from bytetransfer.explain import ANALYSES, answered
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.project import Project
 from bytetransfer.report import build_report, render_html
 from bytetransfer.report.analyses.contamination import contamination_section
 from bytetransfer.report.analyses.content import content_section
@@ -188,7 +191,8 @@ def measure(learners: int, *, analyses: bool, out: Path | None) -> dict[str, obj
         estimates = estimate_transfer(measurements)
     explained = sections(world, measurements, estimates, clock) if analyses else []
     with clock.timed("page"):
-        page = render_html(build_report(measurements, estimates, explanations=explained))
+        report = build_report(measurements, estimates, explanations=explained)
+        page = render_html(report)
     wall, cpu = (sum(spent) for spent in zip(*clock.seconds.values(), strict=True))
     print(f"  {'together':14} {wall:6.2f} s, CPU {cpu:6.2f} s")
     parts = re.findall(r'<section id="([^"]+)"(.*?)</section>', page, re.DOTALL)
@@ -198,20 +202,59 @@ def measure(learners: int, *, analyses: bool, out: Path | None) -> dict[str, obj
     sizes[data[1]] = len(data[2])
     for name, size in sizes.items():
         print(f"  {name:14} {size / 1e3:8.0f} kB")
-    print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB")
+    unpacked = len(render_html(report, plain_bytes=sys.maxsize).encode())
+    print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB, unpacked {unpacked / 1e6:.2f} MB")
     if out:
         out.with_suffix(f".{learners}.html").write_text(page, encoding="utf-8")
     return {"learners": learners, "seconds": clock.seconds, "bytes": sizes,
-            "page_bytes": len(page.encode())}  # fmt: skip
+            "page_bytes": len(page.encode()), "unpacked_bytes": unpacked}  # fmt: skip
+
+
+def multiply() -> None:
+    """The limit of the estimates: the product that resamples all runs of one curve."""
+    draw = np.random.default_rng(0)
+    counts = draw.multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), 2_000).astype(np.float64)
+    nats = draw.random((BLOCKS, len(LANGUAGES) * len(SIZES) * SEEDS))
+    started = time.process_time()
+    for _ in range(10):
+        counts @ nats
+    seconds = (time.process_time() - started) / 10
+    rate = 2 * counts.size * nats.shape[1] / seconds / 1e9
+    print(f"resampling a curve: {seconds:.3f} s of a product, {rate:.0f} GFLOP/s")
+
+
+def of_study(path: Path) -> None:
+    """The parts of the report of a finished study; nothing is written."""
+    clock, project = Clock(), Project.open(path)
+    with clock.timed("plan"):
+        planned = project.plan()
+    with clock.timed("results"):
+        measurements = project.finished(planned)
+    with clock.timed("estimates"):
+        estimates = project.estimates(measurements)
+    found: list[Section] = []
+    for name in ANALYSES:
+        with clock.timed(name):
+            found += project.explain(measurements, estimates, [name])
+    with clock.timed("bare report"):  # how the runs ended is read for it
+        project.report(planned, measurements, estimates, analyses=())
+    with clock.timed("page"):
+        page = render_html(build_report(measurements, estimates, explanations=answered(found)))
+    print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--learners", type=int, nargs="+", default=[1, 2], choices=[1, 2])
     parser.add_argument("--analyses", action="store_true")
+    parser.add_argument("--study", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
+    if asked.study:
+        of_study(asked.study)
+        return
+    multiply()
     found = [measure(n, analyses=asked.analyses, out=asked.out) for n in asked.learners]
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
