@@ -250,6 +250,7 @@ def compare(grid: Path, adaptive: Path) -> list[dict[str, Any]]:
         estimates = project.estimates(project.measurements(plan)).rows
         widths = {(e.learner, e.target, e.source, e.nominal_bytes): _width(e) for e in estimates}
         rows.append((path.stem, _bytes_by_kind(plan, project.store), widths))
+        wanted = (project.study.adaptive or AdaptiveOptions()).width
     (_, of_grid, grid_widths), (_, _, narrow) = rows
     pairs = [(grid_widths[cell], narrow[cell]) for cell in grid_widths]
     ratios = [math.log(ours) / math.log(theirs) for theirs, ours in pairs if theirs > 1 + 1e-6]
@@ -259,6 +260,7 @@ def compare(grid: Path, adaptive: Path) -> list[dict[str, Any]]:
             **{kind: f"{amount / 1e6:.3g} MB" for kind, amount in amounts.items()},
             "scratch share": amounts["scratch"] / of_grid["scratch"],
             "share of all": sum(amounts.values()) / sum(of_grid.values()),
+            f"within {wanted:g}": sum(width <= wanted for width in widths.values()),
             "widest": max(widths.values()),
             "median width": float(np.median(list(widths.values()))),
             "log width to grid's": float(np.median(ratios)) if name != rows[0][0] else 1.0,
