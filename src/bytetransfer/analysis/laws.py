@@ -16,12 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bytetransfer.analysis.cells import Unanswered, standard_error
 from bytetransfer.analysis.contrasts import Amount
-from bytetransfer.analysis.tobit import Regression, tobit
+from bytetransfer.analysis.tobit import Regression, Sides, tobit
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.distributions import chi2_tail, normal_quantile, t_quantile
 from bytetransfer.transfer.estimate import TransferEstimate
@@ -124,7 +126,8 @@ def _law(
             f"a law needs {LEAST_SIZES} sizes; {len(sizes)} can be used"
             + (f" ({lost} of {len(rows)} cells have no place in it)" if lost else "")
         )
-    fit = _regress(kept, parameters, of_transfer=of_transfer)
+    cells = _Cells.of(kept, parameters, of_transfer=of_transfer)
+    fit = tobit(cells.design, cells.outcomes, cells.sides)
     if isinstance(fit, Unanswered):
         return fit
     # Half-widths of cells over the normal quantile have their own degrees of freedom in them.
@@ -145,8 +148,34 @@ def _law(
         cells=len(kept),
         bounds=sum(row.status in ("above_range", "below_range") for row in kept),
         left_out=len(rows) - len(kept),
-        held_out_error=_law_error(kept, rows, parameters, of_transfer=of_transfer),
+        held_out_error=_law_error(cells, rows, parameters, of_transfer=of_transfer),
     )
+
+
+class _Cells(NamedTuple):
+    """What a law goes through: sizes, design, log y and which of them are bounds; a row a cell."""
+
+    sizes: NDArray[np.int_]
+    design: Floats
+    outcomes: Floats
+    sides: Sides
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[TransferEstimate],
+        parameters: Mapping[str, int] | None,
+        *,
+        of_transfer: bool,
+    ) -> _Cells:
+        worth = [row.transfer_bytes if of_transfer else row.effective_bytes for row in rows]
+        side = {"inside": 0, "extrapolated": 0, "above_range": 1, "below_range": -1}
+        return cls(
+            np.array([row.nominal_bytes for row in rows]),
+            _design(rows, parameters),
+            np.log(worth),
+            np.array([side[row.status] for row in rows]),
+        )
 
 
 def _design(rows: Sequence[TransferEstimate], parameters: Mapping[str, int] | None) -> Floats:
@@ -155,18 +184,6 @@ def _design(rows: Sequence[TransferEstimate], parameters: Mapping[str, int] | No
         return np.array(sizes)
     models = [[math.log(parameters[row.learner])] for row in rows]
     return np.hstack([sizes, models])
-
-
-def _regress(
-    rows: Sequence[TransferEstimate],
-    parameters: Mapping[str, int] | None,
-    *,
-    of_transfer: bool,
-) -> Regression | Unanswered:
-    worth = [row.transfer_bytes if of_transfer else row.effective_bytes for row in rows]
-    side = {"inside": 0, "extrapolated": 0, "above_range": 1, "below_range": -1}
-    sides = np.array([side[row.status] for row in rows])
-    return tobit(_design(rows, parameters), np.log(worth), sides)
 
 
 def _noise(rows: Sequence[TransferEstimate], *, of_transfer: bool) -> float:
@@ -192,7 +209,7 @@ def _misfit(
 
 
 def _law_error(
-    kept: Sequence[TransferEstimate],
+    cells: _Cells,
     rows: Sequence[TransferEstimate],
     parameters: Mapping[str, int] | None,
     *,
@@ -205,9 +222,9 @@ def _law_error(
         tested = [row for row in tested if row.status == "inside"]
         if not tested:
             continue
-        known = [row for row in kept if row.nominal_bytes != size]
-        fit = _regress(known, parameters, of_transfer=of_transfer) if known else None
-        if not isinstance(fit, Regression):
+        known = cells.sizes != size
+        fit = tobit(cells.design[known], cells.outcomes[known], cells.sides[known])
+        if isinstance(fit, Unanswered):
             return Unanswered("with a size left out too few cells are left")
         said = _design(tested, parameters) @ fit.coefficients
         if of_transfer:

@@ -74,16 +74,16 @@ def tobit(design: Floats, outcomes: Floats, sides: Sides) -> Regression | Unansw
             f"{columns} parameters"
         )
     start = right.T @ ((left.T @ outcomes[numbers]) / sizes)
-    rest = outcomes - design @ start
+    rest, correction = outcomes - design @ start, (degrees + columns) / degrees
+    if numbers.all():  # least squares it is
+        unit = max(math.sqrt(float(rest @ rest) / cells), _LEAST_SCATTER)
+        spread = (right.T / sizes**2) @ right
+        return Regression(start, unit**2 * correction * spread, unit * correction**0.5, degrees)
     # What is fitted is the rest after least squares, in units of its own scatter; a bound on the
     # wrong side of the line is as much off it as a number there.
     off = np.where(numbers, rest, np.maximum(0, sides * rest))
     unit = max(float(np.sqrt((off**2).sum() / numbers.sum())), _LEAST_SCATTER)
     rest = rest / unit
-    correction = (degrees + columns) / degrees
-    if numbers.all():  # least squares it is
-        spread = (right.T / sizes**2) @ right
-        return Regression(start, unit**2 * correction * spread, unit * correction**0.5, degrees)
     point = _likeliest(design, rest, sides)
     delta, inverse = point[:-1], float(point[-1])
     change = np.hstack([np.eye(columns) / inverse, -delta[:, None] / inverse**2])
