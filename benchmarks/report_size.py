@@ -202,7 +202,7 @@ def measure(learners: int, *, analyses: bool, out: Path | None) -> dict[str, obj
     sizes[data[1]] = len(data[2])
     for name, size in sizes.items():
         print(f"  {name:14} {size / 1e3:8.0f} kB")
-    unpacked = len(render_html(report, plain_bytes=sys.maxsize).encode())
+    unpacked = len(render_html(report, most_bytes=sys.maxsize).encode())
     print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB, unpacked {unpacked / 1e6:.2f} MB")
     if out:
         out.with_suffix(f".{learners}.html").write_text(page, encoding="utf-8")

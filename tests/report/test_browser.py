@@ -74,7 +74,7 @@ def addresses(
         path.write_text(render_html(page), encoding="utf-8")
         found[name] = path.as_uri()
     packed = folder / "packed.html"
-    packed.write_text(render_html(report, plain_bytes=0), encoding="utf-8")
+    packed.write_text(render_html(report, most_bytes=0), encoding="utf-8")
     return {**found, "packed": packed.as_uri()}
 
 

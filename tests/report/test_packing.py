@@ -42,7 +42,7 @@ def test_a_small_page_packs_nothing(report):
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
 def test_nothing_is_lost_or_moved(report, share):
     plain = render_html(report)
-    page = render_html(report, plain_bytes=int(share * len(plain)))
+    page = render_html(report, most_bytes=int(share * len(plain)))
     assert PLACE.search(page)
     assert unpacked(page) == plain
 
@@ -53,8 +53,21 @@ def test_what_is_seen_at_once_is_packed_last():
     marks = [packing.part(rank, lambda: "x" * 100) for rank in ranks]
     page = "".join(marks) + packing.data()
     for room, kept in ((0, []), (150, [2]), (260, [0, 2]), (360, [0, 2, 3])):
-        found = packing.finished(page, "{}", plain_bytes=len(page) + room)
+        found = packing.packed(page, "{}", plain_bytes=len(page) + room)
         here = [place for place, part in enumerate(re.findall(r"<p data-packed>|x{100}", found))
                 if part.startswith("x")]  # fmt: skip
         assert here == kept
     assert packing.finished(page, "{}").count("x" * 100) == 5
+
+
+def test_as_little_is_packed_as_keeps_a_page_within_its_limit():
+    packing = Packing()
+    page = "".join(packing.part(0, lambda: "x" * 10_000) for _ in range(10)) + packing.data()
+    kept = []
+    for most in (101_000, 90_000, 50_000, 11_000):
+        found = packing.finished(page, "{}", most_bytes=most)
+        assert len(found) <= most
+        kept.append(found.count("x" * 10_000))
+    assert kept[0] == 10
+    assert sorted(kept, reverse=True) == kept
+    assert kept[1] >= 7

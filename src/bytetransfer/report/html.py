@@ -33,7 +33,7 @@ from bytetransfer.report.embedded import (
 from bytetransfer.report.figures import draw
 from bytetransfer.report.heat_map import MOST_LEVEL_HEADS
 from bytetransfer.report.marks import symbols
-from bytetransfer.report.packing import PLAIN_BYTES, Packing
+from bytetransfer.report.packing import MOST_BYTES, Packing
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, visible
 
 LISTING_CHARACTERS = 100_000
@@ -42,13 +42,13 @@ _SIZE = re.compile(r"(\d) (?=(?:B|[kMGT]B|%)(?!\w))")
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 
 
-def render_html(report: Report, *, version: str = "", plain_bytes: int = PLAIN_BYTES) -> str:
+def render_html(report: Report, *, version: str = "", most_bytes: int = MOST_BYTES) -> str:
     """The page of a report.
 
     Args:
         report: what it shows.
         version: of a page that is served: it asks its server whether there is another by now.
-        plain_bytes: how large it may be before parts of it are packed (`packing`).
+        most_bytes: how large it may be before parts of it are packed (`packing`).
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -69,7 +69,7 @@ def render_html(report: Report, *, version: str = "", plain_bytes: int = PLAIN_B
         policy=Markup(_policy(style, script, is_live=bool(version))),
         version=version,
     )
-    return packing.finished(page, embedded(report, choices), plain_bytes)
+    return packing.finished(page, embedded(report, choices), most_bytes)
 
 
 def write_html(report: Report, path: Path) -> None:

@@ -15,9 +15,10 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-PLAIN_BYTES = 1_250_000
-"""How large a page may be with nothing packed in it, and how much of a larger one is readable as it
-stands, unless the text alone is longer."""
+MOST_BYTES = 2_900_000
+"""How large a page may be. A larger one is packed, as little of it as brings it below."""
+
+_PLAIN_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 
 _PLACE = re.compile("\x00(\\d+)\x00")  # no text of a report holds such a character: see `visible`
 _DATA = "\x00data\x00"
@@ -47,14 +48,23 @@ class Packing:
         """Where the data of the script goes."""
         return Markup(_DATA)
 
-    def finished(self, page: str, data: str, plain_bytes: int = PLAIN_BYTES) -> str:
-        """The page, whole.
+    def finished(self, page: str, data: str, most_bytes: int = MOST_BYTES) -> str:
+        """The page, whole, with as little packed as keeps it within `most_bytes`.
 
         Args:
             page: what the template made.
             data: JSON for the script.
-            plain_bytes: see `PLAIN_BYTES`.
+            most_bytes: see `MOST_BYTES`; a page that is longer even so is packed all the same.
         """
+        found = ""
+        for share in _PLAIN_SHARES:
+            found = self.packed(page, data, int(share * most_bytes))
+            if len(found.encode()) <= most_bytes:
+                break
+        return found
+
+    def packed(self, page: str, data: str, plain_bytes: int) -> str:
+        """The page, so many bytes of which stay as they stand, or more if text alone is longer."""
         element = f'<script type="application/json" id="data">{data}</script>'
         room = plain_bytes - len(page.encode())
         kept = set(range(len(self._parts)))
