@@ -46,8 +46,7 @@ def estimate_transfer(
 ) -> Estimates:
     """D_E and D_T of every fine-tuned cell.
 
-    With L the from-scratch curve and ℓ the fine-tuned loss, D_E = L⁻¹(ℓ) and D_T = D_E − D_F (de
-    Souza et al. 2024, arXiv 2404.08191, section 2).
+    With L the from-scratch curve and ℓ the fine-tuned loss, D_E = L⁻¹(ℓ) (arXiv 2404.08191, §2).
 
     A cell is refused, with the reason, when its target has no from-scratch curve of the same
     learner and regime, when no seed is common to both arms, when the arms were tested on different
