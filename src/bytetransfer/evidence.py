@@ -338,10 +338,6 @@ def _most_found(one: Reading) -> str:
 
 def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Reading | Unanswered:
     """What a detector finds in a sample of a corpus, made once; or why it cannot be asked."""
-    try:
-        version = detector_version(detector)
-    except MissingExtraError as error:
-        return Unanswered(f"{detector} cannot be asked: {error.what}")
     language = language_code(evidence.languages.get(name, ""))
 
     def made() -> object:
@@ -357,8 +353,12 @@ def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Re
         )
         return msgspec.to_builtins(found)
 
-    key = ["languages", 1, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
-    plain = evidence.remember(key, made)
+    try:
+        version = detector_version(detector)
+        key = ["languages", 1, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
+        plain = evidence.remember(key, made)
+    except MissingExtraError as error:
+        return Unanswered(f"{detector} cannot be asked: {error.what}")
     if isinstance(plain, dict) and "reason" in plain:
         return msgspec.convert(plain, Unanswered)
     return msgspec.convert(plain, Reading)
