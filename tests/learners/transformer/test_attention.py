@@ -21,16 +21,18 @@ def attended(kind: str, length: int, dtype: torch.dtype) -> tuple[torch.Tensor, 
     return found.detach(), qkv.grad
 
 
+@pytest.mark.parametrize("kind", ["matmul", attention.INLINED])
 @pytest.mark.parametrize("length", [1, 40, 128, 129, 256, 300])
-def test_rows_equal_the_fused_kernel_and_so_do_their_gradients(length: int) -> None:
-    rows, fused = (attended(kind, length, torch.float32) for kind in ("matmul", "sdpa"))
+def test_rows_equal_the_fused_kernel_and_so_do_their_gradients(length: int, kind: str) -> None:
+    rows, fused = (attended(kind, length, torch.float32) for kind in (kind, "sdpa"))
     for got, expected in zip(rows, fused, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_in_bf16_rows_are_as_near_the_truth_as_the_fused_kernel() -> None:
+@pytest.mark.parametrize("kind", ["matmul", attention.INLINED])
+def test_in_bf16_rows_are_as_near_the_truth_as_the_fused_kernel(kind: str) -> None:
     exact = attended("sdpa", 256, torch.float32)
-    rows, fused = (attended(kind, 256, torch.bfloat16) for kind in ("matmul", "sdpa"))
+    rows, fused = (attended(kind, 256, torch.bfloat16) for kind in (kind, "sdpa"))
     for got, other, expected in zip(rows, fused, exact, strict=True):
         error, usual = ((x.float() - expected).square().mean() for x in (got, other))
         assert error < 1.5 * usual

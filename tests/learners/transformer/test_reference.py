@@ -3,7 +3,6 @@
 import functools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,16 +11,9 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
 
-from bytetransfer.corpus.documents import Documents  # noqa: E402
-from bytetransfer.learners.learner import Progress, Task  # noqa: E402
-from bytetransfer.learners.transformer import model, scoring, trainer  # noqa: E402
-from bytetransfer.learners.transformer.learner import Transformer  # noqa: E402
+from bytetransfer.learners.transformer import model, trainer  # noqa: E402
 from bytetransfer.learners.transformer.numerics import Numerics, has_compiler  # noqa: E402
-from bytetransfer.learners.transformer.settings import (  # noqa: E402
-    Converged,
-    Shape,
-    TransformerSettings,
-)
+from bytetransfer.learners.transformer.settings import Shape, TransformerSettings  # noqa: E402
 
 SHAPE = Shape(layers=2, width=32, heads=2, feed_forward=64, context=160)  # two blocks of rows
 SETTINGS = TransformerSettings(shape=SHAPE, batch=4)
@@ -124,60 +116,8 @@ def test_twenty_steps_follow_the_plain_loop(numerics: Numerics, tolerance: float
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
 def test_twenty_compiled_steps_follow_the_plain_loop() -> None:
     if not has_compiler():
         pytest.skip("no C++ compiler on this machine, so nothing is compiled here")
     fast = Numerics(precision="bf16", compiled=True)
     assert losses(fast) == pytest.approx(plain_losses(), abs=0.02)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
-def test_two_graphs_serve_all_runs_of_a_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One trains, one scores: all sizes and seeds, and texts shorter than the context."""
-    from torch._dynamo.testing import CompileCounter
-
-    counter = CompileCounter()  # runs the graphs as they are, and counts them
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counter))
-    for module in (trainer, scoring):
-        module._compiled.cache_clear()
-    recipe = Converged(learning_rates=(1e-3, 3e-3), max_bytes=300, evaluate_bytes=200)
-    shape = Shape(layers=1, width=8, heads=1, feed_forward=8, context=24)
-    settings = TransformerSettings(shape=shape, recipe=recipe, batch=2)
-    learner = Transformer(settings, Numerics(compiled=True, micro_batch=2))
-    validation = Documents.from_list([b"one document", b"another, which is longer"])
-
-    def fit(text: bytes, name: str, start: model.State | None = None) -> model.State:
-        task = Task(text=Documents.from_list([text]), validation=validation, seed=len(name))
-        return learner.fit(task, start=start, folder=tmp_path / name, watch=quiet).state
-
-    def quiet(_: Progress) -> None:
-        return
-
-    parent = fit(bytes(range(256)), "parent")
-    for name, text in (("long", b"abc" * 99), ("short", b"short"), ("other seed", b"abc" * 99)):
-        fit(text, name)
-        fit(text, f"{name}, fine-tuned", parent)
-    for module in (trainer, scoring):
-        module._compiled.cache_clear()
-    assert counter.frame_count == 2
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, in its compiler
-def test_windows_that_are_filled_up_give_the_same_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = functools.partial(torch.compile, backend="eager")
-    monkeypatch.setattr(torch, "compile", compiled)
-    trainer._compiled.cache_clear()
-    short = [tuple(tokens[:, :37] for tokens in batch(step)) for step in range(3)]
-    found = []
-    for numerics in (Numerics(), Numerics(compiled=True)):
-        made = trainer.Trainer(
-            model.initial_state(SHAPE, 0), settings=SETTINGS, numerics=numerics, micro_batch=4
-        )
-        counts = [made.step(*b, number=i, learning_rate=RATE) for i, b in enumerate(short)]
-        found.append((counts, made.bits_per_byte))
-    trainer._compiled.cache_clear()
-    assert found[0][0] == found[1][0]
-    assert found[0][1] == pytest.approx(found[1][1], abs=1e-5)

@@ -16,9 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bytetransfer.learners.transformer import elementary
 from bytetransfer.learners.transformer.settings import Shape
 
 ROTARY_BASE = 10_000.0
+INLINED = "inlined matmul"  # "matmul" for code that is compiled: its loops merge with one another
 ROW_BLOCK = 128  # rows of the score matrix at a time: each block computes only its past
 
 
@@ -39,9 +41,9 @@ class Tables(NamedTuple):
 
 def attend(qkv_BTX: Tensor, tables: Tables, shape: Shape, attention: str) -> Tensor:
     """Causal attention from q over k over v, shape (B, T, D)."""
-    if attention == "matmul":
+    if attention != "sdpa":
         by_rows: Callable[..., Tensor] = _AttendByRows.apply
-        return by_rows(qkv_BTX, *tables, shape.heads)
+        return by_rows(qkv_BTX, *tables, shape.heads, attention == INLINED)
     q_BHTK, k_BHTK, v_BHTK = _heads(qkv_BTX, shape.heads)
     q_BHTK, k_BHTK = (rotate(x, tables.cosine, tables.sine) for x in (q_BHTK, k_BHTK))
     a_BHTK = F.scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, is_causal=True, scale=1.0)
@@ -60,6 +62,15 @@ def rotate(x_BHTK: Tensor, cosine_TK: Tensor, sine_TK: Tensor) -> Tensor:
     return x_BHTK * cosine_TK[:T] + swapped_BHTK * sine_TK[:T]
 
 
+def _rotate_halves(x_BHTK: Tensor, cosine_TK: Tensor, sine_TK: Tensor) -> Tensor:
+    """`rotate` without a swapped copy: more operations, which a compiler merges into one loop."""
+    T, half = x_BHTK.shape[2], x_BHTK.shape[3] // 2
+    first, second = x_BHTK.chunk(2, -1)
+    cosine_TK, sine_TK = cosine_TK[:T], sine_TK[:T]
+    turned = first * cosine_TK[:, :half] + second * sine_TK[:, :half]
+    return torch.cat((turned, second * cosine_TK[:, half:] + first * sine_TK[:, half:]), -1)
+
+
 class _AttendByRows(torch.autograd.Function):
     """Causal attention by plain matrix products, a block of rows at a time.
 
@@ -69,20 +80,28 @@ class _AttendByRows(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, qkv_BTX: Tensor, cosine_TK: Tensor, sine_TK: Tensor, mask_TT: Tensor, heads: int
+        ctx: Any,
+        qkv_BTX: Tensor,
+        cosine_TK: Tensor,
+        sine_TK: Tensor,
+        mask_TT: Tensor,
+        heads: int,
+        inlined: bool,
     ) -> Tensor:
         """Shape (B, T, D)."""
         B, T, _ = qkv_BTX.shape
+        ctx.inlined, turn = inlined, _rotate_halves if inlined else rotate
         q_BHTK, k_BHTK, v_BHTK = _heads(qkv_BTX, heads)
-        q_BHTK, k_BHTK = (rotate(x, cosine_TK, sine_TK) for x in (q_BHTK, k_BHTK))
-        blocks, kept = [], [cosine_TK, sine_TK]
+        q_BHTK, k_BHTK = (turn(x, cosine_TK, sine_TK) for x in (q_BHTK, k_BHTK))
+        blocks: list[Tensor] = []
+        kept: list[Tensor | None] = [cosine_TK, sine_TK]
         for start, end in _row_blocks(T):
             q_NRK = _packed(q_BHTK[:, :, start:end])
             k_NSK, v_NSK = _packed(k_BHTK[:, :, :end]), _packed(v_BHTK[:, :, :end])
             scores_NRS = torch.bmm(q_NRK, k_NSK.transpose(1, 2)) + mask_TT[start:end, :end]
-            share_NRS = torch.softmax(scores_NRS, -1)
-            blocks.append(_beside(torch.bmm(share_NRS, v_NSK), B))
-            kept += [q_NRK, k_NSK, v_NSK, share_NRS]
+            share_NRS, over_NR1 = _softmax(scores_NRS, inlined)
+            blocks.append(_beside(_times(torch.bmm(share_NRS, v_NSK), over_NR1), B))
+            kept += [q_NRK, k_NSK, v_NSK, share_NRS, over_NR1]
         ctx.save_for_backward(*kept)
         return torch.cat(blocks, 1)
 
@@ -90,14 +109,15 @@ class _AttendByRows(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient of qkv, shape (B, T, X)."""
         B, T, _ = grads[0].shape
+        turn = _rotate_halves if ctx.inlined else rotate
         cosine_TK, sine_TK, *kept = ctx.saved_tensors
         grad_BHTK = grads[0].reshape(B, T, len(kept[0]) // B, -1).transpose(1, 2)
         blocks = _row_blocks(T)
         dq, dk, dv = [], [], []
-        for (start, end), q, k, v, share in zip(blocks, *[iter(kept)] * 4, strict=True):
-            grad_NRK = _packed(grad_BHTK[:, :, start:end])
+        for (start, end), q, k, v, share, over in zip(blocks, *[iter(kept)] * 5, strict=True):
+            grad_NRK = _times(_packed(grad_BHTK[:, :, start:end]), over)
             dshare_NRS = torch.bmm(grad_NRK, v.transpose(1, 2))
-            dscores_NRS = torch._softmax_backward_data(dshare_NRS, share, -1, share.dtype)
+            dscores_NRS = _softmax_gradient(dshare_NRS, share, over)
             dq.append(torch.bmm(dscores_NRS, k))
             dk.append(torch.bmm(dscores_NRS.transpose(1, 2), q))
             dv.append(torch.bmm(share.transpose(1, 2), grad_NRK))
@@ -105,9 +125,24 @@ class _AttendByRows(torch.autograd.Function):
         for i, (start, end) in enumerate(blocks):
             k_NRK, v_NRK = (_sum(x[:, start:end] for x in later[i:]) for later in (dk, dv))
             back = cosine_TK[start:end], -sine_TK[start:end]
-            turned = (rotate(x[None], *back)[0] for x in (dq[i], k_NRK))
+            turned = (turn(x[None], *back)[0] for x in (dq[i], k_NRK))
             rows.append(torch.cat([_beside(x, B) for x in (*turned, v_NRK)], -1))
-        return torch.cat(rows, 1), None, None, None, None
+        return torch.cat(rows, 1), *[None] * 5
+
+
+def _softmax(scores_NRS: Tensor, inlined: bool) -> tuple[Tensor, Tensor | None]:
+    """Shares, and what they are still to be multiplied with."""
+    return elementary.softmax(scores_NRS) if inlined else (torch.softmax(scores_NRS, -1), None)
+
+
+def _softmax_gradient(dshare_NRS: Tensor, share_NRS: Tensor, over_NR1: Tensor | None) -> Tensor:
+    if over_NR1 is None:
+        return torch._softmax_backward_data(dshare_NRS, share_NRS, -1, share_NRS.dtype)
+    return elementary.softmax_gradient(dshare_NRS, share_NRS, over_NR1)
+
+
+def _times(x_NRK: Tensor, over_NR1: Tensor | None) -> Tensor:
+    return x_NRK if over_NR1 is None else (x_NRK.float() * over_NR1).to(x_NRK.dtype)
 
 
 def _heads(qkv_BTX: Tensor, heads: int) -> tuple[Tensor, ...]:

@@ -385,13 +385,9 @@ def _torch_settings(numerics: Numerics) -> Iterator[None]:
     if numerics.device == "cpu":
         torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        if numerics.compiled:  # says it to the compiler as well, and loads it
-            torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        if numerics.compiled:
-            torch.use_deterministic_algorithms(mode > 0)
         torch.set_deterministic_debug_mode(mode)
         torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]

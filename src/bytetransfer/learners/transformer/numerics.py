@@ -43,7 +43,7 @@ class Numerics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         precision: of matrix products in training; weights, moments and sums are float32.
         attention: "matmul" (rows of the score matrix that see only their past) or "sdpa"
             (torch's fused kernel).
-        compiled: whether the training step goes through torch.compile.
+        compiled: whether training and scoring go through torch's compiler.
         threads: of torch on the CPU.
         micro_batch: sequences at a time; a larger batch is accumulated.
         scored_symbols: positions scored at a time, padding counted; absent in a request, where it
@@ -148,7 +148,7 @@ def cuda_device_name() -> str:
 
 
 def has_compiler() -> bool:
-    """Whether there is a C++ compiler for torch.compile to call."""
+    """Whether there is a C++ compiler for torch's compiler to call."""
     names = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
     return any(shutil.which(name) for name in names if name)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bytetransfer.corpus.documents import Documents
+from bytetransfer.learners.transformer import compiled
 from bytetransfer.learners.transformer.attention import position_tables
 from bytetransfer.learners.transformer.memory import is_lack_of_memory, release_memory
 from bytetransfer.learners.transformer.model import Weights, target_nats
@@ -119,18 +117,11 @@ class Scorer:
         tables = position_tables(shape, dtype, device)
         x, y = (torch.from_numpy(a).to(device) for a in _read(documents, batch, size))
         is_whole = numerics.compiled and size[1] == shape.context
-        nats_of = _compiled() if is_whole else target_nats
+        nats_of = compiled.target_nats if is_whole else target_nats
         with torch.no_grad():
             y_nats = nats_of(weights, x, y, shape, tables, numerics.attention)[: len(batch.start)]
         counted: NDArray[np.float64] = y_nats.cpu().numpy().astype(np.float64).sum(axis=1)
         return counted
-
-
-@functools.cache
-def _compiled() -> Callable[..., Tensor]:
-    """The nats of targets through torch.compile, once a process."""
-    compiled: Callable[..., Tensor] = torch.compile(target_nats, dynamic=False)
-    return compiled
 
 
 def _read(

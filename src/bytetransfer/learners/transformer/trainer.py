@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-import torch._functorch.config
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bytetransfer.errors import RunFailedError
+from bytetransfer.learners.transformer import compiled
 from bytetransfer.learners.transformer.attention import position_tables
 from bytetransfer.learners.transformer.memory import is_lack_of_memory, release_memory
 from bytetransfer.learners.transformer.model import (
     State,
-    Weights,
     fuse,
     training_nats,
     unfuse,
@@ -27,7 +25,7 @@ from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.optimiser import AdamW
 from bytetransfer.learners.transformer.placement import Nats, Placement, Replicated, Sharded
 from bytetransfer.learners.transformer.ranks import ALONE, Ranks
-from bytetransfer.learners.transformer.settings import DOCUMENT, Shape, TransformerSettings
+from bytetransfer.learners.transformer.settings import DOCUMENT, TransformerSettings
 
 
 class NotFiniteError(RunFailedError):
@@ -181,22 +179,5 @@ def _nats(settings: TransformerSettings, numerics: Numerics, device: torch.devic
     shape, attention = settings.shape, numerics.attention
     dtype = torch.bfloat16 if numerics.precision == "bf16" else torch.float32
     tables = position_tables(shape, dtype, device)
-    nats = _compiled() if numerics.compiled else training_nats
+    nats = compiled.training_nats if numerics.compiled else training_nats
     return lambda weights, x, y: nats(weights, x, y, shape, tables, attention)
-
-
-@functools.cache
-def _compiled() -> Callable[..., Tensor]:
-    """The training loss through torch.compile, once a process, so that runs share its code."""
-    config, name = torch._functorch.config, "autograd_cache_allow_custom_autograd_functions"
-    if hasattr(config, name):  # or a graph that holds our attention is made anew in every process
-        setattr(config, name, True)
-    compiled: Callable[..., Tensor] = torch.compile(training_nats, dynamic=False)
-
-    def nats(weights: Weights, x_BT: Tensor, y_BT: Tensor, shape: Shape, *rest: object) -> Tensor:
-        # windows of a text shorter than the context are filled up, or they would compile anew
-        missing = (0, shape.context - x_BT.shape[1])
-        x_BT, y_BT = (F.pad(tokens, missing, value=DOCUMENT) for tokens in (x_BT, y_BT))
-        return compiled(weights, x_BT, y_BT, shape, *rest)
-
-    return nats
