@@ -2,6 +2,7 @@
 
     python benchmarks/startup.py                       the preset small
     python benchmarks/startup.py --preset nano --json FILE
+    python benchmarks/startup.py --together 2          two workers that begin at the same time
 
 Each line is a new process that imports what a worker imports and fits one run as far as its first
 step (the evaluation before it included), then begins a second run of the same shape. "cold": no
@@ -73,22 +74,31 @@ def begin(preset_name: str, *, compiled: bool, began: float) -> dict[str, float]
     return found
 
 
-def measure(preset_name: str, kind: str, cache: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--preset", preset_name, "--begin", kind]
-    command.append(str(time.time()))
+def measure(preset_name: str, kind: str, cache: Path, together: int) -> list[dict[str, float]]:
+    """What so many processes found that began at the same time."""
     environment = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": str(cache)}
     environment |= {"TORCHINDUCTOR_COMPILE_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
-    )
-    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    command = [sys.executable, __file__, "--preset", preset_name, "--begin", kind]
+    processes = [
+        subprocess.Popen(
+            [*command, str(time.time())],
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(together)
+    ]
+    answers = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit("a process failed; its messages are above")
+    return [json.loads(answer.splitlines()[-1]) for answer in answers]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="small")
     parser.add_argument("--rounds", type=int, default=3, help="of eager and warm; one cold")
+    parser.add_argument("--together", type=int, default=1, help="processes at the same time")
     parser.add_argument("--json", type=Path, help="file to write the table to")
     parser.add_argument("--begin", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -98,18 +108,17 @@ def main() -> None:
         return
     rounds: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as cache:
-        rounds["cold"].append(measure(arguments.preset, "cold", Path(cache)))
-        for _ in range(arguments.rounds):
-            for kind in ("eager", "warm"):
-                rounds[kind].append(measure(arguments.preset, kind, Path(cache)))
-    print(f"{arguments.preset}, seconds: " + ", ".join(COLUMNS))
+        for kind in ("cold", *("eager", "warm") * arguments.rounds):
+            rounds[kind] += measure(arguments.preset, kind, Path(cache), arguments.together)
+    print(f"{arguments.preset}, {arguments.together} together, seconds: " + ", ".join(COLUMNS))
     table: list[dict[str, Any]] = []
     for kind, found in rounds.items():
         medians = {name: statistics.median(one[name] for one in found) for name in COLUMNS}
-        table.append({"kind": kind, "rounds": len(found), **medians})
+        table.append({"kind": kind, "processes": len(found), **medians})
         print(f"{kind:6}" + "".join(f"{medians[name]:9.2f}" for name in COLUMNS), flush=True)
     if arguments.json:
-        found_all = {"preset": arguments.preset, "rows": table}
+        named = {"preset": arguments.preset, "together": arguments.together}
+        found_all = {**named, "rows": table}
         arguments.json.write_text(json.dumps(found_all, indent=1) + "\n")
 
 

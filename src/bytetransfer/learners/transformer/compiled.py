@@ -73,8 +73,9 @@ class _TrainingNats(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        torch._foreach_mul_(ctx.gradients, grads[0])
-        return None, None, *ctx.gradients
+        gradients, ctx.gradients = ctx.gradients, None  # or they would be copied, being held twice
+        torch._foreach_mul_(gradients, grads[0])
+        return None, None, *gradients
 
 
 _libraries: dict[Any, Library] = {}

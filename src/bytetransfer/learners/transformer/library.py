@@ -67,7 +67,7 @@ def library(
 
 
 def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where libraries lie: where torch's compiler is told to keep its own, or a temporary folder."""
+    """Where libraries lie: where torch's compiler is told to keep its own, or temporary files."""
     named = environment.get("TORCHINDUCTOR_CACHE_DIR")
     if named:
         return Path(named) / "bytetransfer"

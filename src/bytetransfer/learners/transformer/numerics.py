@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 COMPILE_FLOPS_CPU = 60e12
 """Training work of all runs of one shape from which compiling it pays on a CPU.
 
-Measured on one core with bf16 matrix units, in processor time (docs/performance.md): compiling
-takes 42 s at the smallest preset and more with more layers, and training proceeds at 150 instead of
-95 GFLOP/s, so it is won back after 11 to 16 TFLOP. What is compiled is kept on disk, but workers
-that begin together each compile for themselves: this is where four of them all gain."""
+Measured on one core with AVX-512 and bf16 (docs/performance.md): compiling takes 34 s at the
+smallest preset and more with more layers, and training proceeds at 99 to 131 instead of 68 to 97
+GFLOP/s, so the time is won back after 7 to 14 TFLOP. Workers that begin together wait for the first
+of them, so that four of them take four times as long to win it back: this is where all gain."""
 
 MICRO_BATCH_CPU = 4096
 """Bytes of text at a time on a CPU: more falls out of its caches between two layers, less leaves
