@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bytetransfer.report.axes import worth_axis
@@ -20,6 +20,7 @@ SPANS = st.lists(
 
 
 @given(SPANS, st.booleans())
+@example([(0.0, None, None), (5e-324, None, None)], False)  # a tenth of which is 0
 def test_everything_lies_on_the_axis(spans, needs_zero):
     axis = worth_axis(spans, needs_zero=needs_zero)
     ends = [end for span in spans for end in span if end is not None]

@@ -53,4 +53,4 @@ def _linear(spans: Sequence[Span]) -> float:
     largest = max(sizes, default=1.0)
     rough = statistics.median(halves) if halves else statistics.median(sizes or [1.0]) / 10
     rough = min(largest * _COARSEST, max(largest * _FINEST, rough))
-    return max(1.0, 10.0 ** math.floor(math.log10(rough)))
+    return 10.0 ** math.floor(math.log10(max(1.0, rough)))

@@ -104,15 +104,68 @@ def test_other_functions_stand_in_for_operators(made: list[str]) -> None:
     assert "mul" not in made[0]
 
 
-def test_code_of_somebody_else_is_not_run(
+def test_whether_torch_is_deterministic_makes_another_one(made: list[str]) -> None:
+    mode = torch.get_deterministic_debug_mode()
+    for name in ("default", "error"):
+        torch.set_deterministic_debug_mode(name)
+        library(twice, [X], "twice", {})
+    torch.set_deterministic_debug_mode(mode)
+    assert len(made) == 2
+
+
+def test_code_that_somebody_else_could_write_is_not_run(
     made: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library(twice, [X], "twice", {})
-    other = os.getuid() + 1
-    monkeypatch.setattr(module.os, "getuid", lambda: other)
-    with pytest.raises(StoreError, match="TORCHINDUCTOR_CACHE_DIR") as refused:
+    folder.chmod(0o777)
+    with pytest.raises(StoreError, match=r"another user.*TORCHINDUCTOR_CACHE_DIR") as refused:
         library(twice, [X], "twice", {})
     assert refused.value.where == str(folder)
+    folder.chmod(0o700)
+    other = os.getuid() + 1
+    monkeypatch.setattr(module.os, "getuid", lambda: other)
+    with pytest.raises(StoreError, match="another user"):
+        library(twice, [X], "twice", {})
+
+
+def test_a_damaged_library_is_made_anew(made: list[str], folder: Path) -> None:
+    library(twice, [X], "twice", {})
+    [path] = folder.glob("*.so")
+    whole = path.read_text()
+    path.write_text(whole[:9])
+    assert library(twice, [X], "twice", {})([X]) == [whole]
+    assert len(made) == 2
+    library(twice, [X], "twice", {})
+    assert len(made) == 2
+
+
+def test_a_folder_that_code_may_not_be_run_from_is_told(
+    made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str, _: int) -> None:
+        raise RuntimeError("failed to map segment from shared object")
+
+    monkeypatch.setattr(torch._C._aoti, "AOTIModelContainerRunnerCpu", refused)
+    with pytest.raises(StoreError, match=r"failed to map segment.*TORCHINDUCTOR_CACHE_DIR"):
+        library(twice, [X], "twice", {})
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("g++: error\n" * 999, "compiler failed.*never"), ("No space left on device", "disk is full")],
+)
+def test_a_compiler_that_fails_is_told_in_a_line(
+    said: str, told: str, made: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch._inductor, "aot_compile", fails)
+    with pytest.raises(StoreError, match=told) as refused:
+        library(twice, [X], "twice", {})
+    assert len(str(refused.value)) < 300
+    notes = [path.read_text() for path in folder.glob("*.txt")]
+    assert notes == ([] if "full" in told else [said])
 
 
 def test_a_folder_that_cannot_be_made_is_told(made: list[str], folder: Path) -> None:

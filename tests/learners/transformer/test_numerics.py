@@ -1,5 +1,7 @@
 """The rule that picks numerics."""
 
+import shutil
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -76,3 +78,15 @@ def test_a_cpu_takes_as_much_text_at_a_time_as_its_caches_hold(machine: SimpleNa
         assert settings.batch % used == 0
         assert text <= numerics.MICRO_BATCH_CPU
         assert used == settings.batch or 2 * text > numerics.MICRO_BATCH_CPU
+
+
+def test_the_compiler_is_the_one_that_torch_would_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "g++" else None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("CXX", raising=False)
+    assert numerics.has_compiler()
+    monkeypatch.setenv("CXX", "missing")
+    assert not numerics.has_compiler()
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not numerics.has_compiler(), "clang++ there"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bytetransfer.learners.transformer import elementary, model
 from bytetransfer.learners.transformer.attention import INLINED, Tables
-from bytetransfer.learners.transformer.library import Library, library
+from bytetransfer.learners.transformer.library import Library, library, modes
 from bytetransfer.learners.transformer.model import Weights
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape
 
@@ -90,7 +90,7 @@ def _inlined(tables: Tables, attention: str) -> str:
 def _opened(function: Callable[..., Any], like: list[Tensor], what: Any) -> Library:
     """The library of a function, opened once a process."""
     *_, x_BT, _, cosine_TK, _, _ = like
-    key = what, cosine_TK.dtype, x_BT.shape, torch.get_num_threads()
+    key = what, cosine_TK.dtype, x_BT.shape, modes()
     if key not in _libraries:
         aten = torch.ops.aten
         gelu: dict[Any, Callable[..., Any]] = {

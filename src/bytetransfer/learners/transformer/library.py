@@ -7,6 +7,7 @@ hundredths of one.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -28,7 +29,7 @@ from bytetransfer.errors import StoreError
 Function = Callable[..., Any]
 Library = Callable[[list[Tensor]], list[Tensor]]
 
-_SOURCES = ("attention.py", "compiled.py", "elementary.py", "library.py", "model.py")
+_SOURCES = ["attention.py", "compiled.py", "elementary.py", "library.py", "model.py", "settings.py"]
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -49,20 +50,26 @@ def library(
         instead: functions in place of torch's operators.
 
     Raises:
-        StoreError: the folder of libraries cannot be written to, or belongs to somebody else.
+        StoreError: libraries cannot be written to their folder or run from it, somebody else could
+            write to it, or the compiler failed.
     """
     folder = library_folder()
     path = folder / f"{_key(like, what)}.so"
     with disk_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            todo = "set TORCHINDUCTOR_CACHE_DIR to a folder of yours"
-            raise StoreError("machine code would be run from here", where=str(folder), todo=todo)
-        with path.with_suffix(".lock").open("w") as lock:
+        _refuse_open_to_others(folder)
+        with path.with_suffix(".lock").open("a+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.exists():
+            lock.seek(0)
+            if not path.exists() or _digest(path) != lock.read():
                 _make(function, like, path, instead)
-    runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)
+                lock.truncate(0)
+                lock.write(_digest(path))
+    try:
+        runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)
+    except RuntimeError as error:
+        todo = "set TORCHINDUCTOR_CACHE_DIR to a folder that code may be run from"
+        raise StoreError(f"cannot be opened ({error})", where=str(path), todo=todo) from error
     return lambda tensors: runner.run(tensors)
 
 
@@ -74,12 +81,29 @@ def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(tempfile.gettempdir()) / f"bytetransfer-{os.getuid()}"
 
 
+def modes() -> tuple[int, bool, bool]:
+    """What torch is set to that decides what the machine code is."""
+    filling: bool = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling
+
+
+def _refuse_open_to_others(folder: Path) -> None:
+    about = folder.stat()
+    if about.st_uid == os.getuid() and not about.st_mode & 0o022:
+        return
+    what = "another user could write to this folder, and machine code would be run from it"
+    raise StoreError(what, where=str(folder), todo="set TORCHINDUCTOR_CACHE_DIR to one of yours")
+
+
 def _key(like: Sequence[Tensor], what: str) -> str:
     """Digest of everything that decides what the machine code is."""
     tensors = [(tuple(x.shape), x.stride(), str(x.dtype)) for x in like]
-    threads = torch.get_num_threads()
-    told = repr((what, tensors, threads, torch.__version__, _processor(), _source()))
+    told = repr((what, tensors, modes(), torch.__version__, _processor(), _source()))
     return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _make(
@@ -90,9 +114,10 @@ def _make(
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    # a killed process leaves this folder behind; the next one of the same key begins it anew
-    scratch = path.with_suffix(".making")
-    shutil.rmtree(scratch, ignore_errors=True)
+    # a killed process leaves its folder behind, and perhaps a compiler that still writes to it
+    for left in path.parent.glob(f"{path.stem}.*.making"):
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = path.with_suffix(f".{os.getpid()}.making")
     scratch.mkdir()
     inside = scratch / "library.so"
     options = {
@@ -103,11 +128,27 @@ def _make(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, of its own code
         graph = trace(*like)
-        torch._inductor.aot_compile(graph, tuple(x.detach() for x in like), options=options)
+        try:
+            torch._inductor.aot_compile(graph, tuple(x.detach() for x in like), options=options)
+        except RuntimeError as error:
+            raise _refusal(error, path) from error
     with inside.open("rb") as file:
         os.fsync(file.fileno())
     inside.replace(path)
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refusal(error: RuntimeError, path: Path) -> StoreError:
+    """A compiler's failure in one line; what it says is pages long."""
+    told = f"{error}"
+    if "No space left on device" in told:
+        todo = "free some space and start again, or set TORCHINDUCTOR_CACHE_DIR to another folder"
+        return StoreError("the disk is full", where=str(path.parent), todo=todo)
+    note = path.with_suffix(".txt")
+    with contextlib.suppress(OSError):
+        note.write_text(told, encoding="utf-8")
+    todo = 'read there why, or train without it by compile = "never" under [numerics]'
+    return StoreError("torch's compiler failed", where=str(note), todo=todo)
 
 
 @functools.cache

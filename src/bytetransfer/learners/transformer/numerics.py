@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -149,8 +150,8 @@ def cuda_device_name() -> str:
 
 def has_compiler() -> bool:
     """Whether there is a C++ compiler for torch's compiler to call."""
-    names = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
-    return any(shutil.which(name) for name in names if name)
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    return shutil.which(os.environ.get("CXX", usual)) is not None
 
 
 def activation_bytes(shape: Shape) -> int:
