@@ -1,9 +1,9 @@
 """GELU and softmax of polynomials, for code that is compiled for a CPU.
 
 A compiler turns polynomials into a few instructions between its own, where it would call a library
-for torch's exponential and error function: three times as long, and once more for the derivative.
-What is lost is a thousandth of what bfloat16 rounds away. Both functions are powers of a
-reciprocal, which fall to 0 by themselves where the argument is large, so nothing need be cut off.
+for torch's exponential and error function, and once more for the derivative. What is lost is a
+thousandth of what bfloat16 rounds away. Both functions are powers of a reciprocal, which fall to 0
+by themselves where the argument is large, so nothing need be cut off.
 
     exp(-w)            is about  E(w / 32)^-32
     erfc(z / √2) / 2   is about  T(z)^-16 / 2, the Gaussian tail, in the form of Abramowitz & Stegun
