@@ -111,6 +111,7 @@ def _row(
         else _not_converged(result, unconverged.get(_without_seed(cell))),
         below_surface=None if cell.learner == SURFACE or rival is None else loss > rival,
         run=cell.key,
+        replicate=cell.replicate,
     )
 
 
@@ -164,7 +165,7 @@ def _validation_curve(plan: Plan, results: Mapping[str, Result], cell: Cell) -> 
     found: dict[int, list[Result]] = {}
     for other in plan.cells:
         same = (other.learner, other.target, other.source) == (cell.learner, cell.target, SCRATCH)
-        if same and other.key in results:
+        if same and other.replicate == cell.replicate and other.key in results:
             found.setdefault(other.nominal_bytes, []).append(results[other.key])
     if len(found) < 2:
         return None

@@ -68,6 +68,7 @@ class Measurement:
             unknown.
         below_surface: True if the n-gram learner does better on the same bytes; None if unknown.
         run: key of the run, empty where the row comes from elsewhere.
+        replicate: which repetition of the whole study, with a split and a search of its own.
         place: where the row was read, for messages; no part of what it says.
     """
 
@@ -86,6 +87,7 @@ class Measurement:
     not_converged: bool | None = None
     below_surface: bool | None = None
     run: str = ""
+    replicate: int = 0
     place: Place | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -131,16 +133,16 @@ class Measurements:
     ) -> None:
         unique: dict[tuple[object, ...], Measurement] = {}
         for row in rows:
-            key = (*row.cell, row.seed)
+            key = (*row.cell, row.replicate, row.seed)
             known = unique.setdefault(key, row)
             if known != row:
                 raise MeasurementError(
                     f"two rows disagree: {disagreement(known, row)}",
                     where=f"source {row.source}, target {row.target}, {row.target_bytes} bytes, "
-                    f"seed {row.seed}",
+                    f"seed {row.seed}" + f", replicate {row.replicate}" * bool(row.replicate),
                     todo="give repeated runs different seeds, or delete one of the rows",
                 )
-        ordered = tuple(sorted(unique.values(), key=lambda row: (*row.cell, row.seed)))
+        ordered = tuple(unique[key] for key in sorted(unique))
         object.__setattr__(self, "rows", ordered)
         object.__setattr__(self, "blocks", dict(blocks or {}))
 

@@ -52,7 +52,7 @@ class Row:
         kinds: Sequence[tuple[Sequence[str], Callable[[str], object]]] = (
             (_WORDS, self.cells.__getitem__),
             (_SIZES, self._size),
-            (("seed",), self._whole),
+            (("seed", "replicate"), self._whole),
             (("nats", "validation_bits_per_byte"), self._number),
             (_FLAGS, self._flag),
         )

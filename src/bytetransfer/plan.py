@@ -26,6 +26,7 @@ from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.measurement import SCRATCH
 from bytetransfer.run import Run, Sample
 from bytetransfer.study import Study
+from bytetransfer.study_check import MOST_SEEDS
 from bytetransfer.units import format_bytes
 
 UNPREPARED = "unprepared:"
@@ -46,6 +47,7 @@ class Cell:
     pretrain_bytes: int
     nominal_bytes: int
     key: str
+    replicate: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class _Draft:
     design: Design
     digests: Mapping[str, str]
     resolve: Resolve
+    replicate: int
     runs: dict[str, PlannedRun] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -101,6 +104,11 @@ class _Draft:
     @functools.cached_property
     def training_bytes(self) -> dict[str, int]:
         return {learner: training_bytes(self.study, learner) for learner in self.study.learners}
+
+    @property
+    def first_seed(self) -> int:
+        """The seed that searches; no two replicates share a seed."""
+        return self.replicate * MOST_SEEDS
 
     def numerics(self, settings: Settings, learner: str) -> Numerics | None:
         return self.resolve(settings, self.training_bytes[learner])
@@ -116,6 +124,8 @@ class _Draft:
 
     def add(self, run: Run, *, learner: str, label: str, heldout_bytes: int) -> str:
         key = run.key
+        if self.study.replicates > 1:
+            label += f", replicate {self.replicate + 1}"
         if key not in self.runs:
             size = run.sample.nominal_bytes if run.sample else 0
             cost = cost_of_run(
@@ -136,8 +146,9 @@ def make_plan(
     design: Design | None = None,
     *,
     checks: bool = True,
+    replicate: int = 0,
 ) -> Plan:
-    """Every run of a study, with no defaults left.
+    """Every run of a study, or of one of its replicates, with no defaults left.
 
     Args:
         study: what is asked for.
@@ -146,6 +157,7 @@ def make_plan(
             are expected to see.
         design: which sizes and seeds; the full grid if not given.
         checks: whether the study's convergence checks are among them.
+        replicate: which replicate, from 0: its corpora are other ones, and so are its seeds.
 
     Raises:
         StudyError: if a corpus cannot give the bytes the study asks of it.
@@ -153,11 +165,10 @@ def make_plan(
     _check_sizes(study, corpora)
     digests = {name: card.digest if card else UNPREPARED + name for name, card in corpora.items()}
     design = full_grid(study) if design is None else design
-    draft = _Draft(study, design, digests, resolve)
+    draft = _Draft(study, design, digests, resolve, replicate)
     for learner in study.learners:
-        seeds = max(design[learner, target].seeds for target in study.targets)
-        for seed in range(seeds):
-            _plan_seed(draft, learner, seed)
+        for number in range(max(design[learner, target].seeds for target in study.targets)):
+            _plan_seed(draft, learner, number)
     if study.convergence_checks and checks:
         _plan_checks(draft)
     return Plan(
@@ -196,24 +207,25 @@ def training_bytes(study: Study, learner: str) -> int:
         total += sources * bytes_of("pretrain", (study.pretrain_bytes,), is_chosen=False)
         total += sources * targets * bytes_of("finetune", study.finetune_bytes, is_chosen=chosen)
         total += targets * bytes_of("scratch", study.scratch_bytes, is_chosen=chosen)
-    return total
+    return total * study.replicates
 
 
-def _plan_seed(draft: _Draft, learner: str, seed: int) -> None:
-    study = draft.study
+def _plan_seed(draft: _Draft, learner: str, number: int) -> None:
+    """The runs of the seed with that number among the replicate's, from 0."""
+    study, seed = draft.study, draft.first_seed + number
     curves = {target: draft.design[learner, target] for target in study.targets}
     for source in study.sources:
         wanted = [
             (target, size)
             for target, curve in curves.items()
             for size in study.finetune_bytes
-            if seed < curve.cells[source, size]
+            if number < curve.cells[source, size]
         ]
         parent = _plan_pretraining(draft, learner, seed, source) if wanted else None
         for target, size in wanted:
             _plan_arm(draft, learner, seed, target, size, source=source, parent=parent)
     for target, curve in curves.items():
-        for size in curve.sizes if seed < curve.seeds else ():
+        for size in curve.sizes if number < curve.seeds else ():
             _plan_arm(draft, learner, seed, target, size, source=SCRATCH, parent=None)
 
 
@@ -257,23 +269,26 @@ def _plan_arm(
         held_out=corpus,
         sample=draft.sample(target, size, end="near") if size else None,
         parent=parent,
-        chosen_by=_searcher(draft, settings, learner, source, target, size) if seed else None,
+        chosen_by=None
+        if seed == draft.first_seed
+        else _searcher(draft, settings, learner, source, target, size),
         numerics=draft.numerics(settings, learner),
     )
     begins = f"{source} →" if parent else "from scratch on"
     label = f"{learner}: {begins} {format_bytes(size)} of {target}, seed {seed}"
     key = draft.add(run, learner=learner, label=label, heldout_bytes=_heldout(study))
     pretrain_bytes = study.pretrain_bytes if parent else 0
-    draft.cells.append(Cell(source, target, learner, seed, pretrain_bytes, size, key))
+    where = (source, target, learner, seed, pretrain_bytes, size)
+    draft.cells.append(Cell(*where, key, draft.replicate))
 
 
 def _searcher(
     draft: _Draft, settings: Settings, learner: str, source: str, target: str, size: int
 ) -> str | None:
-    """The run of seed 0 whose search chose the values for this cell, None without a search."""
+    """The run of the first seed whose search chose this cell's values, None without a search."""
     if not has_search(settings) or size == 0:
         return None
-    wanted = (source, target, learner, 0, size)
+    wanted = (source, target, learner, draft.first_seed, size)
     return next(
         cell.key
         for cell in draft.cells
@@ -282,7 +297,7 @@ def _searcher(
 
 
 def _plan_checks(draft: _Draft) -> None:
-    """Seed 0: the ends of each from-scratch curve, and the first source's largest fine-tuning."""
+    """First seed: the ends of each from-scratch curve, the first source's largest fine-tuning."""
     study = draft.study
     for cell in list(draft.cells):
         sizes = draft.design[cell.learner, cell.target].sizes
@@ -291,7 +306,8 @@ def _plan_checks(draft: _Draft) -> None:
         first = cell.source == study.sources[0] and cell.nominal_bytes == study.finetune_bytes[-1]
         planned = draft.runs[cell.key]
         patient = with_doubled_patience(planned.run.settings)
-        if cell.seed == 0 and cell.nominal_bytes and (scratch or first) and patient is not None:
+        checked = cell.seed == draft.first_seed and cell.nominal_bytes and (scratch or first)
+        if checked and patient is not None:
             # the check trains the configuration the run has chosen, no other
             run = msgspec.structs.replace(
                 planned.run,

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from bytetransfer.collect import collect
-from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.corpus import Corpus, CorpusCard
 from bytetransfer.corpus.synthetic import (
     HierarchicalSettings,
     NonsenseSettings,
@@ -51,6 +51,11 @@ from bytetransfer.overview import (
     upper_bound,
 )
 from bytetransfer.plan import Plan, make_plan
+from bytetransfer.replication import (
+    name_in_replicate,
+    plan_of_replicates,
+    study_of_replicate,
+)
 from bytetransfer.report import StudyDescription, build_report, render_html
 from bytetransfer.report.document import Report, Section
 from bytetransfer.report.view import make_view
@@ -96,17 +101,35 @@ class Project:
             study, path, Store(store or folder / ".bytetransfer"), folder / "results" / study.name
         )
 
-    @property
-    def _room(self) -> CorpusRoom:
-        return CorpusRoom(self.study, self.path.parent, self.store)
+    def _room(self, replicate: int = 0) -> CorpusRoom:
+        study = study_of_replicate(self.study, replicate)
+        return CorpusRoom(study, self.path.parent, self.store)
+
+    def _cards(self, replicate: int) -> dict[str, CorpusCard | None]:
+        known = self._room(replicate).known()
+        return {name: corpus.card if corpus else None for name, corpus in known.items()}
+
+    def _unprepared(self) -> dict[str, str]:
+        """Every corpus of every replicate that is not prepared, and why."""
+        return {
+            name_in_replicate(name, number): reason
+            for number in range(self.study.replicates)
+            for name, reason in self._room(number).unprepared().items()
+        }
 
     def prepare(self, watch: Callable[[str, int], None] = lambda *_: None) -> dict[str, Corpus]:
-        """Prepare every corpus that is not prepared yet.
+        """Prepare every corpus that is not prepared yet, in every replicate.
+
+        Returns:
+            The corpora by name; of several replicates, those of the first.
 
         Raises:
             CorpusError: if text is missing, unreadable or too little.
         """
-        return self._room.prepare(watch)
+        first = self._room().prepare(watch)
+        for number in range(1, self.study.replicates):
+            self._room(number).prepare(_named_in_replicate(watch, number))
+        return first
 
     def stages(self, corpora: Mapping[str, Corpus | None] | None = None) -> Iterator[Stage]:
         """The stages of the study that are not done, and the last; see `stages.stages`.
@@ -114,8 +137,15 @@ class Project:
         Args:
             corpora: prepared corpora by name; looked up where they are not given.
         """
-        corpora = self._room.known() if corpora is None else corpora
-        cards = {name: corpus.card if corpus else None for name, corpus in corpora.items()}
+        if corpora is None:
+            cards = self._cards(0)
+        else:
+            cards = {name: corpus.card if corpus else None for name, corpus in corpora.items()}
+        if self.study.replicates > 1:
+            others = [self._cards(number) for number in range(1, self.study.replicates)]
+            plan = plan_of_replicates(self.study, [cards, *others], self._numerics)
+            yield Stage(1, plan, is_last=True)
+            return
         for stage in stages(self.study, cards, self._numerics, self.store):
             if stage.is_last or not is_done(stage.plan, self.store):
                 yield stage
@@ -184,7 +214,7 @@ class Project:
         """
         todo = f"bytetransfer run {self.path} does what is missing"
         if plan.unprepared:
-            what = " ".join(unprepared_lines(self._room.unprepared())).rstrip(".")
+            what = " ".join(unprepared_lines(self._unprepared())).rstrip(".")
             raise StudyError(what, where=str(self.path), todo=todo)
         measurements = self.measurements(plan)
         if not len(measurements):
@@ -242,7 +272,7 @@ class Project:
 
     def _evidence(self, measurements: Measurements, estimates: Estimates) -> Evidence:
         """What the analyses work on; texts as far as they are prepared."""
-        corpora = _prepared(self._room.known())
+        corpora = _prepared(self._room().known())
         options = self.study.analysis
         languages = self._languages(corpora)
         shown: StudyDescription = {
@@ -295,7 +325,7 @@ class Project:
         analyses: Iterable[str] = ANALYSES,
     ) -> Report:
         """The report as data, with some of `explain.ANALYSES`."""
-        description = describe(self.study, self.path, plan, self._room.known(), self.store)
+        description = describe(self.study, self.path, plan, self._room().known(), self.store)
         evidence = self._evidence(measurements, estimates)
         description["languages"] = evidence.languages
         description["premiums"] = {one.language: one.ratio for one in premiums(evidence).values()}
@@ -321,13 +351,12 @@ class Project:
 
     def forecast(self, stage: Stage, *, workers: int) -> Forecast:
         """What is left of a stage would take on this machine, which is timed for it."""
-        reasons = self._room.unprepared()
+        reasons = self._unprepared()
         speed = bytes_per_second
         found = forecast(stage.plan, self.store, workers=workers, speed=speed, reasons=reasons)
         notes = [*self.remarks(), *found.notes]
         if self.study.adaptive is not None:
-            cards = {n: c.card if c else None for n, c in self._room.known().items()}
-            grid = make_plan(self.study, cards, self._numerics)
+            grid = make_plan(self.study, self._cards(0), self._numerics)
             notes += [f"Adaptive: {self.stage_note(stage)}.", upper_bound(grid, stage.plan)]
         return msgspec.structs.replace(found, notes=notes)
 
@@ -338,7 +367,7 @@ class Project:
             self.store,
             self.measurements(stage.plan).rows,
             now=time.time(),
-            reasons=self._room.unprepared(),
+            reasons=self._unprepared(),
         )
         return msgspec.structs.replace(found, stage=self.stage_note(stage))
 
@@ -348,6 +377,12 @@ class Project:
 
     def _numerics(self, settings: Settings, planned_bytes: int) -> Numerics | None:
         return numerics_for(settings, self.study.numerics, planned_bytes)
+
+
+def _named_in_replicate(
+    watch: Callable[[str, int], None], number: int
+) -> Callable[[str, int], None]:
+    return lambda name, read: watch(name_in_replicate(name, number), read)
 
 
 def _prepared(corpora: Mapping[str, Corpus | None]) -> dict[str, Corpus]:

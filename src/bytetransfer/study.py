@@ -113,6 +113,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         scratch_bytes: the ladder of the from-scratch curve; of an adaptive study, the sizes that
             may be trained.
         seeds: how many; each fixes a permutation, an initialisation and a batch order.
+        replicates: how often the whole study is done, each time with another split of the text,
+            another search and other seeds; intervals then cover these too.
         regime: `converged`, or `paper` for the published recipe.
         corpora: where each corpus comes from.
         groups: corpora declared together.
@@ -128,6 +130,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     scratch_bytes: tuple[int, ...]
     learners: tuple[str, ...] = ("ngram", "transformer/nano")
     seeds: int = 3
+    replicates: int = 1
     regime: Regime = "converged"
     corpora: dict[str, CorpusSpec] = {}
     groups: dict[str, Group] = {}

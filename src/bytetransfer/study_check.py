@@ -13,6 +13,7 @@ from bytetransfer.study import Study
 from bytetransfer.units import format_bytes
 
 MOST_SEEDS = 100
+MOST_REPLICATES = 50
 LEAST_ADAPTIVE_SEEDS = 3
 """With two, stopping by luck is likelier (`benchmarks/adaptive.py`: .944 against .953)."""
 
@@ -100,6 +101,7 @@ def _check_sizes(study: Study, *, where: str) -> None:
         raise StudyError("must be above 0", where=f"{where}, pretrain_bytes", todo=todo)
     if study.seeds < 1:
         raise StudyError("must be at least 1", where=f"{where}, seeds", todo="write seeds = 3")
+    _check_replicates(study, where=where)
     own = sorted(set(study.sources) & set(study.targets))
     most = study.pretrain_bytes + max(study.finetune_bytes)
     if own and most > max(study.scratch_bytes):
@@ -108,6 +110,19 @@ def _check_sizes(study: Study, *, where: str) -> None:
             f"together ({most} bytes) exceed the largest from-scratch size",
             where=f"{where}, scratch_bytes",
             todo=f"add a size of at least {most}, or lower pretrain_bytes",
+        )
+
+
+def _check_replicates(study: Study, *, where: str) -> None:
+    place = f"{where}, replicates"
+    if not 1 <= study.replicates <= MOST_REPLICATES:
+        todo = f"write a number from 1 to {MOST_REPLICATES}, for example replicates = 3"
+        raise StudyError(f"{study.replicates} is out of range", where=place, todo=todo)
+    if study.replicates > 1 and study.adaptive is not None:
+        raise StudyError(
+            "an adaptive study has one replicate, since each would ask for other sizes",
+            where=place,
+            todo="write adaptive = false, or leave replicates out",
         )
 
 

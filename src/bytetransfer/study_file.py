@@ -54,6 +54,7 @@ _EXAMPLES = {
     "finetune_bytes": 'finetune_bytes = ["10kB", "30kB", "100kB"]',
     "scratch_bytes": 'scratch_bytes = ["3kB", "10kB", "30kB", "100kB", "300kB"]',
     "seeds": "seeds = 3",
+    "replicates": "replicates = 3",
     "adaptive": "adaptive = true",
     "regime": 'regime = "converged"',
     "files": 'files = "text/fi/*.txt.gz"',

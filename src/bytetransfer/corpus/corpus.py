@@ -35,12 +35,14 @@ class Splits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         test_share: share of the documents that is held out for reporting.
         validation_bytes: of the held-out validation text at most this much is kept.
         test_bytes: of the held-out test text at most this much is kept.
+        seed: which documents are held out; another number holds out others.
     """
 
     validation_share: float = 0.05
     test_share: float = 0.05
     validation_bytes: int = 200_000
     test_bytes: int = 200_000
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("validation_share", "test_share"):
@@ -51,6 +53,8 @@ class Splits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if getattr(self, name) < 1:
                 todo = "write a number of bytes, for example 200000"
                 raise CorpusError(f"{getattr(self, name)} is no size", where=name, todo=todo)
+        if not 0 <= self.seed < 2**32:
+            raise CorpusError("must be 0 or above, below 2^32", where="seed", todo="write seed = 0")
 
 
 class CorpusCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bytetransfer.corpus.corpus import Corpus, Splits
 from bytetransfer.corpus.documents import Documents
+from bytetransfer.corpus.permutation import mixed_words
 from bytetransfer.corpus.shuffle import Hashes, hash_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, blocks_of
 
@@ -72,9 +73,10 @@ NOTHING_PLACED = Placed.of(())
 def assigned_splits(hashes: Hashes, splits: Splits, placed: Placed = NOTHING_PLACED) -> Assigned:
     """The split of each hash, as its place in `SPLIT_NAMES`; int8, shape (documents,).
 
-    The second 64 bits decide, the first ones order: order and split are independent.
+    The second 64 bits decide, the first ones order: order and split are independent. Another seed
+    of the splits maps the deciding bits one to one, so its split is independent of the others.
     """
-    deciding = hashes[:, 1]
+    deciding = hashes[:, 1] if splits.seed == 0 else mixed_words(hashes[:, 1], splits.seed)
     assigned = np.full(len(hashes), TRAIN, np.int8)
     assigned[deciding < np.uint64(int(splits.validation_share * 2**64))] = VALIDATION
     assigned[deciding >= np.uint64(2**64 - int(splits.test_share * 2**64))] = TEST

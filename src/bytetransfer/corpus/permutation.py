@@ -30,8 +30,17 @@ def permutation_keys(seed: int, numbers: Indices) -> Keys:
     >>> permutation_keys(0, np.arange(3)).argsort().tolist()
     [0, 2, 1]
     """
+    return mixed_words(numbers.astype(np.uint64) * np.uint64(_GOLDEN), seed)
+
+
+def mixed_words(words: Keys, seed: int) -> Keys:
+    """Words that look drawn at random, a bijection for each seed; uint64, the same shape.
+
+    >>> np.unique(mixed_words(np.arange(9, dtype=np.uint64), 1)).size
+    9
+    """
     start = int(_mixed(np.array([seed & (2**64 - 1)], np.uint64))[0])
-    return _mixed(numbers.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(start))
+    return _mixed(words + np.uint64(start))
 
 
 def _mixed(words: Keys) -> Keys:

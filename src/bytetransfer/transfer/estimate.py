@@ -23,6 +23,7 @@ from bytetransfer.transfer.interval import Interval, check_confidence, intervals
 from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
 from bytetransfer.transfer.power_law import PowerLawCurve
+from bytetransfer.transfer.replicates import means_of_replicates
 from bytetransfer.transfer.resampling import Resampling
 from bytetransfer.transfer.table import COLUMNS, Estimates, Refusal, TransferEstimate
 
@@ -30,6 +31,7 @@ __all__ = ["COLUMNS", "Estimates", "Refusal", "TransferEstimate", "estimate_tran
 
 SEEDS_AND_DOCUMENTS = "seeds and documents"
 DOCUMENTS_ONLY = "documents only (one seed)"
+REPLICATES = "replicates (each with its own split, search, seeds and test documents)"
 SEEDS_ONLY = "seeds only (no document blocks)"
 NO_INTERVAL = "no interval: one seed and no document blocks"
 NOT_A_METHOD = "no interval: the published reading reproduces figures and estimates nothing"
@@ -81,6 +83,7 @@ def estimate_transfer(
     check_method(method, extrapolate=extrapolate)
     for row in measurements:
         _check(row)
+    measurements = means_of_replicates(measurements)
     resampling = Resampling(replicates=replicates, seed=seed)
     reading = _Reading(measurements, resampling, method, extrapolate, confidence)
     cells: list[_Cell] = []
@@ -231,7 +234,8 @@ class _Reading:
             return [(None, NOT_A_METHOD)] * len(cells)
         resampled = arm.resample_blocks([cell.runs for cell in cells], self.blocks)
         several = len(arm.seeds) > 1
-        alone = SEEDS_ONLY if several else NO_INTERVAL
+        replicated = len({run.replicate for run in arm.all_runs}) > 1
+        alone = REPLICATES if replicated else SEEDS_ONLY if several else NO_INTERVAL
         covers = {True: SEEDS_AND_DOCUMENTS if several else DOCUMENTS_ONLY, False: alone}
         found: dict[int, Interval] = {}
         for with_blocks in (True, False):
@@ -306,7 +310,7 @@ def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -
         not_converged=_any_flag([row.not_converged for row in read]),
         below_surface=_any_flag([row.below_surface for row in read]),
         pooled=arm.curve.pooled,
-        runs=tuple(sorted({row.run for row in runs if row.run})),
+        runs=tuple(sorted({key for row in runs for key in row.run.split()})),
     )
 
 
