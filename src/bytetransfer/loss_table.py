@@ -30,6 +30,7 @@ from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 from bytetransfer.transfer.law_table import Laws
 from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.replicates import means_of_replicates
 
 _SHOWN_REASONS = 5
 
@@ -72,7 +73,7 @@ def explain_table(
     _check_close(close, measurements)
     found = {name for row in estimates for name in (row.source, row.target)}
     evidence = Evidence(
-        measurements=measurements,
+        measurements=means_of_replicates(measurements),
         estimates=estimates,
         names=make_view(measurements, estimates).names,
         languages={name: name for name in sorted(found) if not is_made(name)},

@@ -263,7 +263,7 @@ def _check_against_each_other(rows: Sequence[Measurement]) -> None:
     runs: dict[object, Measurement] = {}
     targets: dict[str, Measurement] = {}
     for row in rows:
-        known = runs.setdefault((row.cell, row.seed), row)
+        known = runs.setdefault((row.cell, row.replicate, row.seed), row)
         if known != row:
             what = f"contradicts {name_rows([known])}: {disagreement(known, row)}"
             todo = "tell them apart by seed, learner or regime, or delete one of them"

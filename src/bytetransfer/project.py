@@ -66,6 +66,7 @@ from bytetransfer.study import Study
 from bytetransfer.study_check import remarks
 from bytetransfer.study_file import read_study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
+from bytetransfer.transfer.replicates import means_of_replicates
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ class Project:
             "languages": languages,
         }
         return Evidence(
-            measurements=measurements,
+            measurements=means_of_replicates(measurements),
             estimates=estimates,
             names=make_view(measurements, estimates, shown).names,
             corpora=corpora,

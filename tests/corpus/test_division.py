@@ -1,4 +1,7 @@
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +20,7 @@ from bytetransfer.corpus.division import (
 from bytetransfer.corpus.prepare import prepare
 from bytetransfer.corpus.shuffle import hash_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES
+from bytetransfer.errors import CorpusError
 
 FIFTHS = Splits(validation_share=0.2, test_share=0.2)
 
@@ -103,3 +107,22 @@ def test_a_group_goes_where_its_lines_stand(rows):
         stand = {int(m[i]) for m in members for i in np.flatnonzero(numbers == number)} - {UNPLACED}
         expected = UNPLACED if not stand else stand.pop() if len(stand) == 1 else TORN
         assert found[line] == expected
+
+
+def test_another_seed_holds_out_other_documents_as_many_and_independently():
+    hashes = np.random.default_rng(3).integers(0, 2**64, (20_000, 2), np.uint64)
+    shares = {"validation_share": 0.2, "test_share": 0.3}
+    found = [assigned_splits(hashes, Splits(**shares, seed=seed)) for seed in range(3)]
+    for split, share in ((TRAIN, 0.5), (VALIDATION, 0.2), (TEST, 0.3)):
+        for one in found:
+            assert abs(np.mean(one == split) - share) < 0.015
+        for one, other in itertools.combinations(found, 2):
+            both = np.mean((one == split) & (other == split))
+            assert abs(both - share**2) < 0.015
+    assert (found[0] == assigned_splits(hashes, Splits(**shares))).all()
+
+
+def test_a_seed_of_the_splits_is_a_number_from_0():
+    for wrong in (-1, 2**32):
+        with pytest.raises(CorpusError, match="0 or above"):
+            Splits(seed=wrong)

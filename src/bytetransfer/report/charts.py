@@ -64,7 +64,7 @@ def curve_charts(view: View, target: str) -> tuple[Chart, ...]:
 def _curve_series(view: View, learner: LearnerKey, target: str) -> tuple[Series, ...]:
     scratch = [
         row
-        for row in view.measurements
+        for row in view.units
         if row.source == SCRATCH and row.curve == (*learner, target) and row.target_bytes > 0
     ]
     coloured = in_colour(view, learner, target)
@@ -97,9 +97,7 @@ def source_series(
 
 def _scratch_series(view: View, rows: Sequence[Measurement]) -> tuple[Series, ...]:
     """Each seed's dot, the mean of the seeds with its interval, and the curve D_E is read on."""
-    points = scratch_interval(rows, view.measurements.blocks, confidence=CURVE_LEVEL) or _means(
-        rows
-    )
+    points = scratch_interval(rows, view.units.blocks, confidence=CURVE_LEVEL) or _means(rows)
     if not points:
         return ()
     noted = tuple(_scratch_dot(point) for point in points)

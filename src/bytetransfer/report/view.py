@@ -15,6 +15,7 @@ from bytetransfer.corpus.language_names import language_name
 from bytetransfer.measurement import SCRATCH, Measurements
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, Refusal, TransferEstimate
+from bytetransfer.transfer.replicates import means_of_replicates
 
 Plain = str | int | float | bool | None
 
@@ -89,6 +90,11 @@ class View:
     sources: tuple[SourceKey, ...]
     targets: tuple[str, ...]
     learners: tuple[LearnerKey, ...]
+
+    @cached_property
+    def units(self) -> Measurements:
+        """What estimates are made from: all rows, or of several replicates the mean of each."""
+        return means_of_replicates(self.measurements)
 
     @cached_property
     def _rows(self) -> dict[tuple[object, ...], list[TransferEstimate]]:
