@@ -14,7 +14,8 @@ import itertools
 import math
 
 import numpy as np
-from coverage import NOISE, Setting, assess, simulate
+from coverage import assess
+from coverage_studies import NOISE, Setting, simulate
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
@@ -92,11 +93,12 @@ def main() -> None:
         widths = {name: [] for name in METHODS}
         for number in range(options.studies):
             setting = Setting(seeds=seeds, noise=options.noise)
-            study, truth, position = simulate(setting, np.random.default_rng([0, number]))
-            found = assess(estimate_transfer(study, seed=number).rows[0], truth, position)
+            study = simulate(setting, np.random.default_rng([0, number]))
+            truth = float(study.truths[0])
+            found = assess(estimate_transfer(study.measurements, seed=number).rows[0], study)
             held[METHODS[0]].append(found.covered)
             widths[METHODS[0]].append(found.width)
-            given = arms(study)
+            given = arms(study.measurements)
             for name, method in zip(METHODS[1:], (bootstrap, per_seed, pooled_delta), strict=True):
                 low, high = method(*given)
                 held[name].append(low <= truth <= high)

@@ -46,6 +46,11 @@ def f_quantile(share: float, above: ArrayLike, below: ArrayLike) -> Floats:
     return np.asarray(special.fdtri(above, below, share), np.float64)
 
 
+def f_lower(values: ArrayLike, above: float, below: ArrayLike) -> Floats:
+    """Probability that Fisher's F is below; shape of `values`."""
+    return np.asarray(special.fdtr(above, below, values), np.float64)
+
+
 def chi2_tail(value: float, degrees: float) -> float:
     """Probability that χ² is above."""
     return float(special.chdtrc(degrees, value))

@@ -5,11 +5,8 @@ its noise allows (a test inverted, after Fieller, *J. R. Stat. Soc. B* 16, 1954)
 read off beyond the curve, so censored estimates get one-sided intervals by the same rule. The
 variance of the gap at D has two parts:
 
-* between seeds: the seeds of both arms resampled jointly (Gaussian weights, curve refitted), or the
-  variance pooled over the arms, along a trend in log bytes, by empirical Bayes (Smyth, *Stat. Appl.
-  Genet. Mol. Biol.* 3, 2004), whichever is larger. The first alone has seeds − 1 degrees of freedom
-  and is exact but wide; the second has many but takes the arms for independent, unless a fine-tuned
-  cell follows the from-scratch runs of one size so closely that they cannot be;
+* between seeds: from-scratch and fine-tuned runs have variances pooled in groups of their own, and
+  how far they go together by seed is one number, pooled over the cells of the curve (`pairing.py`);
 * test documents: the same fixed blocks resampled for all arms, curve refitted.
 
 Degrees of freedom are combined after Satterthwaite. An allowance for interpolation, zero at the
@@ -24,17 +21,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bytetransfer.transfer.curve import Floats, fit_log_losses
-from bytetransfer.transfer.distributions import f_quantile, t_quantile
+from bytetransfer.transfer.distributions import t_quantile
 from bytetransfer.transfer.interpolation import bend_allowance
+from bytetransfer.transfer.pairing import seed_variance
 from bytetransfer.transfer.resampling import Resampling
-from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 POINTS_BETWEEN_SIZES = 16
-TWIN_LEVEL = 1e-3
-"""How often independent arms may be taken for paired ones."""
 
 Fit = Callable[[Floats, Floats, Floats], Floats]
 """Log sizes (sizes,), log losses (curves, sizes) and log sizes to read at (points,) -> log losses
@@ -220,7 +214,7 @@ def intervals(
     half = t_quantile((1 + confidence) / 2, degrees) * np.sqrt(variance)
     half = half + np.abs(curve.allowance)
     gaps = finetuned.mean(axis=1, keepdims=True) - curve.fitted
-    return [_kept(curve.grid, *pair) for pair in zip(gaps, half, strict=True)]
+    return [kept_sizes(curve.grid, *pair) for pair in zip(gaps, half, strict=True)]
 
 
 def check_confidence(confidence: float) -> None:
@@ -237,66 +231,7 @@ def _seed_variance(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats
     """Variance between seeds of the gap, and its degrees of freedom; shape (cells, points)."""
     centred = finetuned - finetuned.mean(axis=1, keepdims=True)
     joint = _gap_variance(centred @ curve.seed_weights.T, curve.seed_fits, curve.seed_squares)
-    free = curve.seeds - 1
-    variances, degrees, places, uncertainty = _arm_variances(curve, finetuned)
-    freedom = np.repeat(degrees[:, None], variances.shape[1], axis=1)
-    changes = np.concatenate([-curve.sensitivities, np.ones((1, len(curve.grid)))])
-    parts = changes**2 * variances[..., None] / curve.seeds
-    cells, sizes = _twins(curve, finetuned, variances, degrees)
-    if len(cells):
-        # Fine-tuned is the run at that size plus a difference, which is an arm of its own.
-        shared = (changes[sizes] + 1) ** 2 * variances[cells, sizes, None]
-        parts[cells, sizes] = shared / curve.seeds
-        apart = (finetuned[cells] - curve.log_losses[:, sizes].T).var(axis=1, ddof=1)
-        parts[cells, -1] = (apart / curve.seeds)[:, None]
-        freedom[cells, -1], places[cells, -1] = free, 0.0
-    pooled = parts.sum(axis=1)
-    # Twice the squared variance over its own variance, to which the trend adds its uncertainty.
-    along = np.square(np.einsum("ca,cap->cp", places, parts))
-    scale = (parts**2 / freedom[..., None]).sum(axis=1) + along * uncertainty[:, None] / 2
-    spread = np.divide(pooled**2, scale, out=np.full_like(pooled, free), where=scale > 0)
-    return np.maximum(joint, pooled), np.minimum(spread, float(variances.shape[1] * free))
-
-
-def _arm_variances(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Variances between seeds of the sizes and of the fine-tuned arms, shrunk towards a trend.
-
-    Small sizes are often noisier than large ones. A fine-tuned arm takes the place of its D_E.
-
-    Returns:
-        Variances, shape (cells, sizes + 1), and their degrees of freedom, shape (cells,); centred
-        log sizes, shape (cells, sizes + 1), and the variance of the trend's slope over them, shape
-        (cells,).
-    """
-    free, cells = curve.seeds - 1, len(finetuned)
-    place = np.interp(-finetuned.mean(axis=1), -curve.fitted, curve.grid)
-    own = np.column_stack(
-        [np.tile(curve.seed_variances, (cells, 1)), finetuned.var(axis=1, ddof=1)]
-    )
-    places = np.column_stack([np.tile(curve.log_sizes, (cells, 1)), place])
-    places = places - places.mean(axis=1, keepdims=True)
-    slope, uncertainty = (np.broadcast_to(x, (cells,)) for x in variance_slope(own, places, free))
-    trend = np.exp(slope[:, None] * places)
-    shrunk, degrees = pooled_variances(own / trend, free)
-    return shrunk * trend, degrees, places, uncertainty
-
-
-def _twins(
-    curve: CurveNoise, finetuned: Floats, variances: Floats, degrees: Floats
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The cells that go up and down with the from-scratch runs of a size, seed by seed, and it.
-
-    Where a source is of no use, a fine-tuned run can be the from-scratch run over again: then
-    taking the arms for independent would give an interval to what is known exactly. A size is
-    taken for a twin only where independent arms would come as close once in 1,000 times.
-    """
-    differences = (finetuned[:, :, None] - curve.log_losses).var(axis=1, ddof=1)
-    together = variances[:, :-1] + variances[:, -1:]
-    ratios = differences / np.maximum(together, np.finfo(np.float64).tiny)
-    rarely = TWIN_LEVEL / ratios.shape[1]
-    best = np.argmin(ratios, axis=1)
-    cells = np.flatnonzero(ratios.min(axis=1) <= f_quantile(rarely, curve.seeds - 1, degrees))
-    return cells, best[cells]
+    return seed_variance(curve, finetuned, joint)
 
 
 def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:
@@ -314,8 +249,8 @@ def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:
     return np.asarray(np.maximum(variance, 0.0) / finetuned.shape[1], np.float64)
 
 
-def _kept(grid: Floats, gap: Floats, half: Floats) -> Interval:
-    """The hull of the sizes that are neither too small nor too large."""
+def kept_sizes(grid: Floats, gap: Floats, half: Floats) -> Interval:
+    """The hull of the sizes whose gap is at most half the width there; all of shape (points,)."""
     low = _first_crossing(grid, gap + half)
     high = _first_crossing(-grid[::-1], (half - gap)[::-1])
     return Interval(

@@ -14,6 +14,7 @@ SLOPE_SPREAD = 0.4
 variance that falls as one over the square root of the bytes has a slope of −0.5."""
 
 _STEPS = 100  # of Newton's method, which takes less than ten
+_LEAST_EXCESS = 1e-9  # in the variance of log variances: below it they are alike
 
 
 def pooled_variances(variances: Floats, degrees: int) -> tuple[Floats, Floats]:
@@ -31,25 +32,37 @@ def pooled_variances(variances: Floats, degrees: int) -> tuple[Floats, Floats]:
     >>> variances.tolist(), float(freedom)
     ([1.0, 1.0, 1.0], 6.0)
     """
-    total = float(degrees * variances.shape[-1])
+    count = variances.shape[-1]
     mean = variances.mean(axis=-1, keepdims=True)
-    if variances.shape[-1] < 2:
+    if count < 2:
         return variances, np.full(variances.shape[:-1], float(degrees))
     nothing = mean == 0
-    logs = np.log(np.where(nothing, 1.0, np.maximum(variances, VARIANCE_FLOOR * mean)))
-    logs = logs - special.digamma(degrees / 2) + np.log(degrees / 2)
+    known = np.where(nothing, 1.0, variances)
+    mean = np.where(nothing, 1.0, mean)
+    logs = np.log(np.maximum(known, VARIANCE_FLOOR * mean))
     excess = logs.var(axis=-1, ddof=1, keepdims=True) - special.polygamma(1, degrees / 2)
-    alike = excess <= 0
-    prior = 2 * _inverse_trigamma(np.where(alike, 1.0, excess))
-    centre = np.exp(
-        logs.mean(axis=-1, keepdims=True) + special.digamma(prior / 2) - np.log(prior / 2)
-    )
+    prior = 2 * _inverse_trigamma(np.maximum(excess, _LEAST_EXCESS))
+    centre = _scale(known, mean, degrees, prior)
     shrunk = (prior * centre + degrees * variances) / (prior + degrees)
-    freedom = np.where(alike, total, np.minimum(prior + degrees, total))
-    return (
-        np.where(nothing, variances, np.where(alike, mean, shrunk)),
-        np.where(nothing, float(degrees), freedom)[..., 0],
-    )
+    freedom = np.minimum(prior + degrees, float(degrees * count))
+    return np.where(nothing, variances, shrunk), np.where(nothing, float(degrees), freedom)[..., 0]
+
+
+def _scale(variances: Floats, start: Floats, degrees: int, prior: Floats) -> Floats:
+    """What variances are about: most likely where they over it have Fisher's F (degrees, prior).
+
+    It is their mean where they differ by chance alone (an endless prior), and takes the less of
+    large ones the more they differ, without a step in between.
+    """
+    centre = start
+    for _ in range(_STEPS):
+        weights = (prior + degrees) / (prior * centre + degrees * variances)
+        moved = centre * (weights * variances).mean(axis=-1, keepdims=True)
+        done = np.abs(moved - centre).max(initial=0.0) <= 1e-9 * centre.max(initial=0.0)
+        centre = moved
+        if done:
+            break
+    return centre
 
 
 def variance_slope(variances: Floats, places: Floats, degrees: int) -> tuple[Floats, Floats]:
