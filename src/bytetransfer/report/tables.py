@@ -19,6 +19,7 @@ from bytetransfer.report.view import View, make_view
 from bytetransfer.report.wording import (
     bare,
     bounded_bytes,
+    not_covered,
     on_plateau,
     said_once,
     shorten,
@@ -210,8 +211,10 @@ def _notes(estimates: Estimates) -> list[str]:
     rows = estimates.rows
     notes = _mark_notes(rows)
     for level in sorted({row.level for row in rows if row.interval != "none"}):
-        covers = {row.covers for row in rows if row.level == level and row.interval != "none"}
+        covered = [row for row in rows if row.level == level and row.interval != "none"]
+        covers = {row.covers for row in covered}
         notes.append(f"{level * 100:.3g} % intervals over {said_once(covers)}")
+        notes.append(f"they do not cover {not_covered(covered)}")
     notes += sorted({row.covers for row in rows if row.interval == "none"})
     refusals = estimates.refusals
     if refusals:

@@ -12,8 +12,9 @@ from bytetransfer.report.listing import (
 )
 from bytetransfer.report.run_tables import bound_summary, run_summary, run_table
 from bytetransfer.report.view import StudyDescription, View
-from bytetransfer.report.wording import count, said_once, visible
+from bytetransfer.report.wording import count, not_covered, said_once, visible
 from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.transfer.replicates import replicate_spreads
 
 _SHOWN_CURVES = 5
 
@@ -24,7 +25,10 @@ def bracket_words(view: View) -> str:
     if all(row.interval == "none" for row in rows):
         return f"There are no intervals; {_covers(view)}."
     levels = " and ".join(sorted({f"{row.level * 100:.3g} %" for row in rows}))
-    return f"Brackets hold {levels} intervals; they cover {_covers(view)}."
+    return (
+        f"Brackets hold {levels} intervals; they cover {_covers(view)}. They do not cover "
+        f"{not_covered(rows)}."
+    )
 
 
 def _covers(view: View) -> str:
@@ -83,7 +87,7 @@ def _trust_words(view: View, *, is_study: bool) -> tuple[str, ...]:
             f"{bracket_words(view)} "
             f"{count(refusals, 'cell') if refusals else 'No cell'} had to be refused an estimate."
         )
-    text += _pooled_words(view)
+    text += [*_spread_words(view), *_pooled_words(view)]
     text.append(_flag_words(view))
     if is_study:  # rows from elsewhere may have been chosen on anything
         text.append("Every loss is of test text on which nothing was chosen.")
@@ -111,9 +115,27 @@ def _pooled_words(view: View) -> list[str]:
 
 def _seed_words(rows: tuple[TransferEstimate, ...]) -> str:
     counts = sorted({row.seeds for row in rows})
+    unit = "replicate" if all(row.replicates > 1 for row in rows) else "seed"
     if len(counts) == 1:
-        return f"Each rests on {count(counts[0], 'seed')}."
-    return f"They rest on {counts[0]} to {counts[-1]} seeds."
+        return f"Each rests on {count(counts[0], unit)}."
+    return f"They rest on {counts[0]} to {counts[-1]} {unit}s."
+
+
+def _spread_words(view: View) -> list[str]:
+    """How far replicates lie apart, and what of it their seeds explain; nothing without any."""
+    said = []
+    for one in replicate_spreads(view.measurements):
+        name = f"{view.names.language(one.target)}, {view.names.learner(one.learner, one.regime)}"
+        words = f"{name}: {one.between * 100:.2f} % of the loss"
+        if one.seeds is not None and one.beyond_seeds is not None:
+            words += (
+                f" ({one.seeds * 100:.2f} % from seeds alone, {one.beyond_seeds * 100:.2f} % from "
+                "split, test documents and search alone)"
+            )
+        said.append(words)
+    if not said:
+        return []
+    return [f"Replicates differ (standard deviation of log loss) for {'; '.join(said)}."]
 
 
 def _flag_words(view: View) -> str:

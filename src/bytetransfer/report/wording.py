@@ -30,6 +30,13 @@ def said_once(covers: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(part for said in sorted(covers) for part in said.split("; ")))
 
 
+def not_covered(rows: Iterable[TransferEstimate]) -> str:
+    """What the intervals of estimates do not cover, as a list of nouns."""
+    if all(row.replicates > 1 for row in rows):
+        return "other text or another recipe"
+    return "another split of the text, another search or another recipe"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun, in the plural where it needs it.
 

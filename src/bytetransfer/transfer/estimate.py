@@ -306,6 +306,7 @@ def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -
         level=confidence,
         covers=covers + cell.beside,
         seeds=len(tuned),
+        replicates=len({row.replicate for row in tuned}),
         bits_per_byte=math.exp(float(cell.log_losses.mean())),
         not_converged=_any_flag([row.not_converged for row in read]),
         below_surface=_any_flag([row.below_surface for row in read]),

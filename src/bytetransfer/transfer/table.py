@@ -53,7 +53,8 @@ class TransferEstimate:
         transfer_fraction_high: upper limit of D_T / D_E.
         level: nominal coverage of the interval.
         covers: what the interval covers, or why there is none.
-        seeds: number of paired seeds.
+        seeds: number of paired seeds; of several replicates, how many replicates are paired.
+        replicates: how often the whole study was done; 1 where intervals cover its seeds alone.
         bits_per_byte: fine-tuned loss, geometric mean over the seeds.
         not_converged: True if a fine-tuned run, or a from-scratch run at the sizes on either side
             of D_E, is so; None if unknown for some.
@@ -85,6 +86,7 @@ class TransferEstimate:
     level: float
     covers: str
     seeds: int
+    replicates: int = 1
     bits_per_byte: float
     not_converged: bool | None
     below_surface: bool | None
