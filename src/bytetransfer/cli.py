@@ -284,7 +284,7 @@ def _run(
     ranks: int = 1,
 ) -> None:
     """Prepare, run, estimate and report."""
-    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message
+    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message, lost_message
     from bytetransfer.project import Project
     from bytetransfer.report import print_estimates
 
@@ -313,6 +313,8 @@ def _run(
         click.echo(f"report: {os.path.relpath(page)}")
     if state.failed:
         raise RunFailedError(failure_message(planned, state, project.store))
+    if lost := project.lost(planned, state, measurements):
+        raise RunFailedError(lost_message(lost))
 
 
 main.add_command(report)

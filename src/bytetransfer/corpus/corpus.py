@@ -16,6 +16,7 @@ from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.folder import CARD_NAME
 from bytetransfer.corpus.permutation import cut_to_characters, sample_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitStatistics, split_identity
+from bytetransfer.digests import unsealed
 from bytetransfer.errors import CorpusError, StoreError
 from bytetransfer.identity import digest
 from bytetransfer.units import format_bytes
@@ -232,14 +233,15 @@ def open_corpus(folder: Path, *, verify: bool = False) -> Corpus:
 def _read_card(folder: Path) -> CorpusCard:
     path = folder / CARD_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CorpusCard)
+        content, _ = unsealed(path.read_bytes())
+        return msgspec.json.decode(content, type=CorpusCard)
     except (FileNotFoundError, NotADirectoryError) as error:
         todo = "prepare the corpus first"
         raise StoreError("no prepared corpus here", where=str(folder), todo=todo) from error
     except OSError as error:
         todo = "check that you may read the folder"
         raise StoreError(f"cannot be read ({error})", where=str(path), todo=todo) from error
-    except (msgspec.MsgspecError, CorpusError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, CorpusError, ValueError) as error:
         raise _damaged(path, f"the card is damaged ({error})") from error
 
 

@@ -17,6 +17,7 @@ from bytetransfer.corpus.synthetic import GENERATORS, generate
 from bytetransfer.corpus.transforms import Expression, make_transform
 from bytetransfer.errors import CorpusError, MissingExtraError, UserError
 from bytetransfer.identity import digest
+from bytetransfer.leftovers import sweep_preparations
 from bytetransfer.store import Origin, Store
 from bytetransfer.study import CorpusSpec, Group, Study
 
@@ -66,6 +67,7 @@ class CorpusRoom:
             CorpusError: if text is missing, unreadable or too little.
         """
         with self._store.lock("prepare", wait=True):
+            sweep_preparations(self._store)
             expressions = self._study.expressions()
             return {name: self._get(expression, watch) for name, expression in expressions.items()}
 
