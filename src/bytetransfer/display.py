@@ -16,7 +16,14 @@ from rich.text import Text
 
 from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.engine.execute import State
-from bytetransfer.overview import Forecast, RunningRun, Status, running_run, unprepared_lines
+from bytetransfer.overview import (
+    Forecast,
+    RunningRun,
+    Status,
+    running_run,
+    unprepared_lines,
+    unverified_line,
+)
 from bytetransfer.plan import Plan
 from bytetransfer.run import departures
 from bytetransfer.store import Store
@@ -61,6 +68,9 @@ def print_status(status: Status, console: Console) -> None:
     if status.stage:
         console.print(Text(f"adaptive: {status.stage}"), soft_wrap=True)
     for line in unprepared_lines(status.unprepared):
+        console.print(Text(line), soft_wrap=True)
+    if status.unverified:
+        line = unverified_line(status.unverified, status.done)
         console.print(Text(line), soft_wrap=True)
     for running in status.running:
         console.print(Text(f"  at work  {running_line(running)}"), soft_wrap=True)

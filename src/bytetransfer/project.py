@@ -48,6 +48,8 @@ from bytetransfer.overview import (
     forecast,
     status,
     unprepared_lines,
+    unverified,
+    unverified_line,
     upper_bound,
 )
 from bytetransfer.plan import Plan, make_plan
@@ -189,6 +191,12 @@ class Project:
             and (key not in rows if key in cells else not self.store.is_done(key))
         ]
         return [plan.runs[key].label for key in lost]
+
+    def unverified_note(self, plan: Plan) -> str:
+        """What to say of results that no digest vouches for; empty where all have one."""
+        done = [key for key in plan.runs if self.store.is_done(key)]
+        count = unverified(done, self.store)
+        return unverified_line(count, len(done)) if count else ""
 
     def finished(self, plan: Plan) -> Measurements:
         """The measurements to estimate and report from.

@@ -31,8 +31,9 @@ def claim_results(folder: Path, *, study_file: str, study: str) -> None:
     with disk_errors(owner):
         found = os.fsdecode(owner.read_bytes()).strip() if owner.exists() else study_file
     if found != study_file:
+        shown = found[:_MOST_SHOWN]
         raise StoreError(
-            f"says that these are the results of {found[:_MOST_SHOWN]!r}",
+            f"its folder holds the results of {shown if shown.isprintable() else ascii(shown)}",
             where=str(owner),
             todo=f"give {study_file} another name than {study!r}; if the file is wrong, delete it",
         )

@@ -136,12 +136,12 @@ class Store:
             StoreError: if it is missing, damaged, or not the request its folder is named after.
         """
         path = self.run_folder(key) / "run.json"
-        run = _read(path, Run, todo="delete the folder; the run is then requested again")
+        run = _read(path, Run, todo="delete this file; the run is then requested again")
         if run is None or run.key != key:
             raise StoreError(
                 "no request of this run" if run is None else "not the request of this run",
                 where=str(path),
-                todo="delete the folder; the run is then requested again",
+                todo="delete this file; the run is then requested again",
             )
         return run
 
@@ -288,13 +288,13 @@ class Store:
                 shutil.rmtree(final, ignore_errors=True)  # what was left of one, deleted in part
                 folder.replace(final)
         known = KnownCorpus(digest=corpus.card.digest, origin=origin)
-        write_atomic(self._index(origin.key), msgspec.json.encode(known))
+        write_atomic(self.index_file(origin.key), msgspec.json.encode(known))
         return open_corpus(final)
 
     def known_corpus(self, key: str) -> Corpus | None:
         """The corpus prepared from the origin with that key, None if it has to be prepared."""
         # an index that is damaged is no reason to stop: the corpus is prepared again
-        known = _read_if_sound(self._index(key), KnownCorpus)
+        known = _read_if_sound(self.index_file(key), KnownCorpus)
         if known is None or not (self.corpus_folder(known.digest) / "corpus.json").exists():
             return None
         return self.corpus(known.digest)
@@ -308,7 +308,8 @@ class Store:
                 latest, found = changed, known.origin
         return found
 
-    def _index(self, key: str) -> Path:
+    def index_file(self, key: str) -> Path:
+        """What says which corpus was prepared from the origin with that key."""
         return self.root / "corpora" / "index" / f"{key}.json"
 
     # ── what takes long and depends on nothing but a key ─────────────────────────────────────────

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,8 @@ from bytetransfer.errors import CorpusError, StoreError
 from bytetransfer.identity import digest
 from bytetransfer.units import format_bytes
 
+# what numpy raises for bytes that are not, or no longer, an .npy file
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxError, TokenError)
 _PREPARE_AGAIN = "delete the folder and prepare the corpus again"
 
 
@@ -264,7 +267,7 @@ def _check_split(folder: Path, name: str, card: CorpusCard) -> None:
 def _load_array(path: Path) -> NDArray[np.int64]:
     try:
         array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, f"cannot be read ({error})") from error
     if array.dtype != np.int64 or array.ndim != 1:
         raise _damaged(path, "not a list of 64-bit integers")

@@ -208,12 +208,15 @@ class CorpusRoom:
     def _change(self, expression: Expression) -> str:
         """What differs from when the corpus was last prepared."""
         last = self._store.last_origin(str(expression))
+        try:
+            origin = self._origin(expression)
+        except CorpusError as error:
+            return "never prepared" if last is None else f"{error.where}: {error.what}"
+        if (index := self._store.index_file(origin.key)).exists():
+            return f"its prepared text was deleted, or {index.name} in corpora/index is damaged"
         if last is None:
             return "never prepared"
-        try:
-            files = self._origin(expression).files
-        except CorpusError as error:
-            return f"{error.where}: {error.what}"
+        files = origin.files
         found = [_short(f, self._base) for f in files if last.files.get(f, files[f]) != files[f]]
         if found:
             return f"changed since it was prepared: {_first_few(found)}"
