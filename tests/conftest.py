@@ -96,6 +96,7 @@ class Make:
         loss: float = 2.0,
         validation: float | None = None,
         stopped: Literal["patience", "budget", "schedule", "exact"] | None = None,
+        state: dict[str, str] | msgspec.UnsetType = msgspec.UNSET,
     ) -> Result:
         """The result of a run with these test and validation losses in bits per byte."""
         exact = isinstance(run.settings, NgramSettings)
@@ -109,6 +110,7 @@ class Make:
             training=Training(
                 bytes_seen=size, stopped=stopped or ("exact" if exact else "patience")
             ),
+            state=state,
         )
 
     def loss(self, bits_per_byte: float) -> Loss:

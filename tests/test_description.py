@@ -4,6 +4,7 @@ from pathlib import Path
 import msgspec
 
 from bytetransfer.description import describe
+from bytetransfer.identity import canonical_json
 from bytetransfer.learners.learner import Training
 
 
@@ -21,6 +22,24 @@ def test_runs_that_went_otherwise_than_asked_for_are_counted(make, store, tmp_pa
         store.finish(result, make.environment)
     told = describe(study, file, plan, {}, store)["departures"]
     assert told == {"several processes": 2}
+
+
+def test_what_is_not_vouched_for_is_counted(make, store, tmp_path: Path) -> None:
+    study = make.study(sources=("en",), targets=("fi",))
+    plan = make.plan(study)
+    file = tmp_path / "s.toml"
+    file.write_text("name = 'small'\n")
+    make.finish_all(store, plan)
+    assert "runs of unknown time and machine" not in describe(study, file, plan, {}, store)["costs"]
+    first, second, *_ = plan.runs
+    (store.run_folder(first) / "environment.json").write_text("{")
+    (store.run_folder(second) / "environment.json").unlink()
+    result = canonical_json(store.result(second))
+    (store.run_folder(second) / "result.json").write_text(result)
+    told = describe(study, file, plan, {}, store)
+    assert told["costs"]["runs of unknown time and machine"] == 2
+    assert list(told["departures"].values()) == [1]
+    assert "without a digest" in next(iter(told["departures"]))
 
 
 def test_the_hardware_is_what_the_runs_recorded(make, store, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 import errno
+import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -8,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bytetransfer.disk import disk_errors, write_atomic
+from bytetransfer.disk import (
+    check_digest,
+    disk_errors,
+    sweep_temporaries,
+    write_atomic,
+    write_with_digests,
+)
 from bytetransfer.errors import StoreError
 
 
@@ -94,3 +102,71 @@ def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(path)], check=False)
     assert done.returncode == -9
     assert path.read_text() == "old"
+    write_atomic(path, "newer")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"], "and what it left is swept"
+
+
+def test_a_temporary_file_in_use_is_not_swept(tmp_path):
+    left, used = tmp_path / ".file.1.tmp", tmp_path / ".file.2-ab.tmp"
+    other = tmp_path / ".other.1.tmp"
+    for path in (left, used, other):
+        path.write_text("x")
+    with used.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_atomic(tmp_path / "file", "")
+        assert sorted(p.name for p in tmp_path.iterdir()) == [used.name, other.name, "file"]
+        sweep_temporaries(tmp_path)
+        assert sorted(p.name for p in tmp_path.iterdir()) == [used.name, "file"]
+
+
+def test_a_file_being_written_is_locked(tmp_path, monkeypatch):
+    def swept(_: int) -> None:
+        sweep_temporaries(tmp_path)
+
+    monkeypatch.setattr(os, "fsync", swept)
+    write_atomic(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_swept_before_it_was_locked_it_is_made_again(tmp_path, monkeypatch):
+    lock, times = fcntl.flock, []
+
+    def sweeping(file, how):
+        if how == fcntl.LOCK_EX and not times:
+            times.append(1)
+            Path(file.name).unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweeping)
+    write_atomic(tmp_path / "file", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_deleted_during_a_write_is_made_again(tmp_path, monkeypatch):
+    times = []
+
+    def deleting(_: int) -> None:
+        times.append(1)
+        if len(times) == 1:
+            shutil.rmtree(tmp_path / "folder")
+
+    monkeypatch.setattr(os, "fsync", deleting)
+    write_atomic(tmp_path / "folder" / "file", "new")
+    assert (tmp_path / "folder" / "file").read_text() == "new"
+
+
+def test_digests_stand_beside_what_was_written(tmp_path):
+    write_with_digests(tmp_path, {"a.csv": "a", "b.csv": b"b"})
+    write_with_digests(tmp_path, {"c.csv": "c"})
+    (tmp_path / "b.csv").unlink()
+    write_with_digests(tmp_path, {"a.csv": "A"})
+    assert [line.split()[1] for line in (tmp_path / "SHA256SUMS").read_text().splitlines()] == [
+        "a.csv",
+        "c.csv",
+    ]
+    for name, content in (("a.csv", b"A"), ("c.csv", b"c"), ("unlisted.csv", b"")):
+        check_digest(tmp_path / name, content)
+    with pytest.raises(StoreError, match="not what SHA256SUMS beside it says; write it again"):
+        check_digest(tmp_path / "a.csv", b"a")
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, check=True)

@@ -199,10 +199,10 @@ def test_content_is_counted_on_the_lines_that_are_aligned(tmp_path):
 def test_distances_between_texts_are_made_once(tmp_path):
     kept = {}
 
-    def remember(key, make):
+    def remember(key, make, read):
         name = str(key)
         kept.setdefault(name, make() if name not in kept else None)
-        return kept[name]
+        return read(kept[name])
 
     given = evidence(corpora=corpora(tmp_path), languages={"en": "en"}, remember=remember)
     first = explain(given, ["similarity"])
@@ -229,10 +229,10 @@ def test_languages_of_lines_are_read_where_a_detector_is_there(tmp_path, monkeyp
     corpus = prepare([lines], tmp_path / "en", splits=FIFTHS, language="en")
     kept = {}
 
-    def remember(key, make):
+    def remember(key, make, read):
         if str(key) not in kept:
             kept[str(key)] = make()
-        return kept[str(key)]
+        return read(kept[str(key)])
 
     given = evidence(
         corpora={"en": corpus, "pt": corpus}, languages={"en": "en"}, remember=remember

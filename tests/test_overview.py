@@ -1,6 +1,7 @@
 import pytest
 
 from bytetransfer.collect import collect
+from bytetransfer.identity import canonical_json
 from bytetransfer.learners.catalog import TransformerOptions
 from bytetransfer.overview import forecast, status
 from bytetransfer.store import RunProgress
@@ -46,6 +47,16 @@ def test_done_running_and_failed_are_told_apart(make, plan, store):
         plan.runs[keys[3]].label: "ValueError: out of luck",
         plan.runs[keys[4]].label: "for no stated reason",
     }
+
+
+def test_results_without_a_digest_are_counted(make, plan, store):
+    make.finish_all(store, plan)
+    assert status_of(plan, store).unverified == 0
+    for key in list(plan.runs)[:3]:
+        result = canonical_json(store.result(key))
+        (store.run_folder(key) / "result.json").write_text(result)
+    found = status_of(plan, store)
+    assert (found.done, found.unverified) == (found.total, 3)
 
 
 def test_flags_are_listed_by_label(make, plan, store):

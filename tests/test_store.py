@@ -1,4 +1,5 @@
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.prepare import prepare
 from bytetransfer.errors import StoreError
+from bytetransfer.identity import canonical_json
 from bytetransfer.store import Origin, RunProgress, Store
 
 ORIGIN = Origin(key="origin", corpus="en", files={"en.txt": (400, 1)})
@@ -199,6 +201,62 @@ def test_a_failure_is_read_whatever_bytes_it_holds(make, store):
     assert (store.failure("key") or "").endswith(" why")
 
 
+def outcome(read, key, path):
+    """What reading gives; the error's advice where it is refused."""
+    try:
+        return read(key)
+    except StoreError as error:
+        return error.todo if error.where == str(path) else f"not named: {error}"
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "refused"),
+    [
+        ("result.json", Store.result, "delete this file; the run is then done again, to the same"),
+        ("result.json", Store.ending, "delete this file; the run is then done again, to the same"),
+        ("environment.json", Store.environment, "None"),
+    ],
+)
+def test_no_flipped_bit_of_a_result_or_its_circumstances_passes(make, store, name, read, refused):
+    run = make.run()
+    make.finish(store, run)
+    path = store.run_folder(run.key) / name
+    whole, right = path.read_bytes(), read(store, run.key)
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        found = outcome(functools.partial(read, store), run.key, path)
+        assert found == right or str(found).startswith(refused), (bit, bytes(damaged))
+
+
+def test_a_result_of_an_earlier_version_is_read_and_said_to_have_no_digest(make, store):
+    run = make.run()
+    make.finish(store, run)
+    path = store.run_folder(run.key) / "result.json"
+    assert store.has_digest(run.key)
+    path.write_text(canonical_json(make.result(run)))
+    assert not store.has_digest(run.key)
+    assert store.result(run.key) == make.result(run)
+    assert store.ending(run.key).training == make.result(run).training
+    path.write_text(canonical_json(make.result(run))[:-1] + ',"sha256":"0"}')  # a torn digest
+    for read in (store.result, store.ending):
+        with pytest.raises(StoreError, match="the file is damaged"):
+            read(run.key)
+    path.unlink()
+    assert not store.has_digest(run.key)
+
+
+def test_a_link_that_leads_to_itself_is_named(make, store):
+    run = make.run()
+    make.finish(store, run)
+    path = store.run_folder(run.key) / "result.json"
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(StoreError, match=r"result\.json: a link that leads back to itself; delete"):
+        store.result(run.key)
+
+
 # ── corpora ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -252,11 +310,27 @@ def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
         store.known_corpus("origin")
 
 
-def test_a_damaged_index_is_named(store, folder):
-    store.adopt_corpus(folder, ORIGIN)
-    (store.root / "corpora" / "index" / "origin.json").write_text("{")
-    with pytest.raises(StoreError, match=r"origin\.json: the file is damaged"):
-        store.known_corpus("origin")
+@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"digest": 5}', b""])
+def test_with_a_damaged_index_the_corpus_is_prepared_again(store, folder, content):
+    first = store.adopt_corpus(folder, ORIGIN)
+    (store.root / "corpora" / "index" / "origin.json").write_bytes(content)
+    assert store.known_corpus("origin") is None
+    again = store.new_corpus_folder("origin")
+    prepare([[*first.train, *first.validation, *first.test]], again, splits=first.card.splits)
+    assert store.adopt_corpus(again, ORIGIN).card == first.card
+    assert store.known_corpus("origin") is not None
+
+
+def test_a_corpus_deleted_in_part_is_replaced_by_a_new_one(store, folder):
+    first = store.adopt_corpus(folder, ORIGIN)
+    content = [*first.train, *first.validation, *first.test]
+    (first.folder / "corpus.json").unlink()
+    again = store.new_corpus_folder("origin")
+    prepare([content], again, splits=first.card.splits)
+    assert store.adopt_corpus(again, ORIGIN).card == first.card
+    assert sorted(p.name for p in (store.root / "corpora").iterdir()) == sorted(
+        ["index", first.card.digest]
+    )
 
 
 def test_what_an_earlier_try_left_is_cleared(store):
@@ -316,24 +390,3 @@ def test_a_lock_on_a_disk_that_takes_nothing_is_refused(store, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse(errno.EROFS))
     with pytest.raises(StoreError, match="read-only"), store.lock("x", wait=True):
         pytest.fail("there is no lock")
-
-
-# ── what is remembered ───────────────────────────────────────────────────────────────────────────
-
-
-def test_what_is_remembered_is_made_once_and_damage_makes_it_again(store):
-    made = []
-
-    def make():
-        made.append(1)
-        return {"value": (len(made), 2)}
-
-    assert store.remembered(["key", 1], make) == {"value": [1, 2]}
-    assert store.remembered(["key", 1], make) == {"value": [1, 2]}
-    (path,) = (store.root / "remembered").iterdir()
-    path.write_text("{")
-    torn = path.with_name(f".{path.name}.1.tmp")  # killed in the middle of a write
-    torn.write_text("{")
-    assert store.remembered(["key", 1], make) == {"value": [2, 2]}
-    assert list(path.parent.iterdir()) == [path]
-    assert store.remembered(["key", 2], make) == {"value": [3, 2]}

@@ -269,7 +269,10 @@ def _estimate_study(path: Path, store: Path | None) -> tuple[Estimates, list[Pat
     from bytetransfer.project import Project
 
     project = Project.open(path, store=store)
-    measurements = project.finished(project.plan())
+    planned = project.plan()
+    measurements = project.finished(planned)
+    if note := project.unverified_note(planned):
+        click.echo(note, err=True)
     estimates = project.estimates(measurements)
     return estimates, project.write_estimates(measurements, estimates)
 
@@ -284,7 +287,7 @@ def _run(
     ranks: int = 1,
 ) -> None:
     """Prepare, run, estimate and report."""
-    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message
+    from bytetransfer.display import PrepareDisplay, RunDisplay, failure_message, lost_message
     from bytetransfer.project import Project
     from bytetransfer.report import print_estimates
 
@@ -303,6 +306,8 @@ def _run(
         with RunDisplay(planned, project.store, console, quiet=quiet) as display:
             state = project.run(planned, workers=many, ranks=ranks, watch=display)
     measurements = project.measurements(planned)
+    if (note := project.unverified_note(planned)) and not quiet:
+        click.echo(note, err=True)
     estimates = project.estimates(measurements)
     project.write_estimates(measurements, estimates)
     page = project.write_report(planned, measurements, estimates)
@@ -313,6 +318,8 @@ def _run(
         click.echo(f"report: {os.path.relpath(page)}")
     if state.failed:
         raise RunFailedError(failure_message(planned, state, project.store))
+    if lost := project.lost(planned, state, measurements):
+        raise RunFailedError(lost_message(lost))
 
 
 main.add_command(report)

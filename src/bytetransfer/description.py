@@ -53,8 +53,8 @@ def describe(
     """
     text = path.read_text(encoding="utf-8")
     cards = {name: corpus.card for name, corpus in corpora.items() if corpus is not None}
-    environments = {k: found for k in plan.runs if (found := store.environment(k)) is not None}
     results = {key: ending for key in plan.runs if (ending := store.ending(key)) is not None}
+    environments = {k: found for k in results if (found := store.environment(k)) is not None}
     versions: dict[str, str] = {}
     for environment in environments.values():
         versions |= environment.versions
@@ -70,7 +70,7 @@ def describe(
         corpora={name: _statistics(card) for name, card in cards.items()},
         versions=versions,
         machine=_machine(plan, results, environments.values()),
-        departures=_departures(plan, results),
+        departures=_departures(plan, results) | _unverified(store, results),
         costs=_costs(plan, results, list(environments.values())),
         runs={
             key: {
@@ -136,6 +136,12 @@ def _departures(
     return dict(kinds)
 
 
+def _unverified(store: Store, results: Iterable[str]) -> dict[str, str | int | float | bool | None]:
+    """How many results come from a version that kept no digests; nothing where none does."""
+    found = sum(not store.has_digest(key) for key in results)
+    return {"without a digest, of an earlier version: damage would pass": found} if found else {}
+
+
 def _costs(
     plan: Plan, results: Mapping[str, Ending], environments: Sequence[Environment]
 ) -> dict[str, str | int | float | bool | None]:
@@ -149,12 +155,14 @@ def _costs(
         if isinstance(settings, TransformerSettings):
             seen = max(result.training.search_bytes, result.training.bytes_seen)
             flops += flops_per_byte(settings.shape) * seen
+    unknown = len(results) - len(environments)
     return {
         "runs": len(plan.runs),
         "runs done": len(results),
         "trained_bytes": sum(result.training.bytes_seen for result in results.values()),
         "search_bytes": sum(result.training.search_bytes for result in results.values()),
         **({"training_flops": flops} if flops else {}),
+        **({"runs of unknown time and machine": unknown} if unknown else {}),
         "wall_seconds": round(_wall_seconds(environments)),
         "worker_seconds": round(sum(found.seconds for found in environments)),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,13 +16,21 @@ from rich.text import Text
 
 from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.engine.execute import State
-from bytetransfer.overview import Forecast, RunningRun, Status, running_run, unprepared_lines
+from bytetransfer.overview import (
+    Forecast,
+    RunningRun,
+    Status,
+    running_run,
+    unprepared_lines,
+    unverified_line,
+)
 from bytetransfer.plan import Plan
 from bytetransfer.run import departures
 from bytetransfer.store import Store
 from bytetransfer.units import bits_per_byte, format_bytes, format_count, format_duration
 
 _AMPLE_WIDTH = 10_000
+_MOST_LABELS = 5
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:
@@ -61,6 +69,9 @@ def print_status(status: Status, console: Console) -> None:
         console.print(Text(f"adaptive: {status.stage}"), soft_wrap=True)
     for line in unprepared_lines(status.unprepared):
         console.print(Text(line), soft_wrap=True)
+    if status.unverified:
+        line = unverified_line(status.unverified, status.done)
+        console.print(Text(line), soft_wrap=True)
     for running in status.running:
         console.print(Text(f"  at work  {running_line(running)}"), soft_wrap=True)
     for label, reason in status.failed.items():
@@ -82,6 +93,14 @@ def failure_message(plan: Plan, state: State, store: Store) -> str:
         lines += [f"  {plan.runs[key].label}: {reason}", f"    {store.run_folder(key)}/failure.txt"]
     lines.append("the same command tries them again; the results of the others are kept")
     return "\n".join(lines)
+
+
+def lost_message(labels: Sequence[str]) -> str:
+    """What to say of runs whose results were deleted before they could be read."""
+    shown = [*labels[:_MOST_LABELS], *(["..."] if len(labels) > _MOST_LABELS else [])]
+    lines = [f"{len(labels)} runs were done and deleted while the study ran; what is printed and"]
+    lines.append("written is without them. The same command does them again:")
+    return "\n".join([*lines, *(f"  {label}" for label in shown)])
 
 
 def _print_whole(table: Table, console: Console) -> None:
@@ -207,6 +226,9 @@ class RunDisplay:
             self._note_pace(state.done)
             if state.done:
                 self._say(f"{len(state.done)} of {state.total} runs are done already")
+        for key in sorted(self._known - state.done):
+            self._say(f"{self._plan.runs[key].label}: deleted since it was done; it is done again")
+        self._known &= state.done
         for count, key in enumerate(sorted(state.done - self._known), len(self._known) + 1):
             self._say(f"[{count}/{state.total}] {self._outcome(key)}")
         self._note_pace(state.done - self._known)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +21,7 @@ from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import Reading, read_shares
 from bytetransfer.analysis.measures import SAMPLE_BYTES, TextDistances, text_distances
 from bytetransfer.analysis.premium import Premium, byte_premiums
-from bytetransfer.corpus.corpus import Corpus
+from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.corpus.detectors import detector_version, load_detector, package_version
 from bytetransfer.corpus.foreign_lines import document_languages
 from bytetransfer.corpus.language_codes import language_code
@@ -44,8 +45,8 @@ SAMPLE_DOCUMENTS = 2_000
 """Documents of each corpus that are read for their languages."""
 
 
-def _forget(key: object, make: Callable[[], object]) -> object:
-    return make()
+def _forget(key: object, make: Callable[[], object], read: Callable[[object], Any]) -> Any:
+    return read(make())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,8 @@ class Evidence:
         method: how the from-scratch curve is drawn.
         noise: standard error of log D_E to assume where estimates have no interval.
         seed: fixes permutations and resampling.
-        remember: gives the plain value that was made before for a key, or makes and keeps it.
+        remember: gives the plain value that was made before for a key, or makes and keeps it, as a
+            third argument reads it.
     """
 
     measurements: Measurements
@@ -84,7 +86,7 @@ class Evidence:
     method: Method = "monotone"
     noise: float | None = None
     seed: int = 0
-    remember: Callable[[object, Callable[[], object]], object] = _forget
+    remember: Callable[[object, Callable[[], object], Callable[[object], Any]], Any] = _forget
 
     @cached_property
     def between_languages(self) -> tuple[TransferEstimate, ...]:
@@ -191,7 +193,7 @@ def _premiums(evidence: Evidence) -> dict[str, Premium]:
         for name, corpus in evidence.corpora.items()
         if corpus.card.group == reference.card.group and "(" not in name
     }
-    lines = {name: _line_bytes(corpus) for name, corpus in members.items()}
+    lines = {name: _line_bytes(_verified(corpus)) for name, corpus in members.items()}
     both = functools.partial(np.intersect1d, assume_unique=True)
     common = functools.reduce(both, (numbers for numbers, _ in lines.values()))
     aligned = {
@@ -199,6 +201,11 @@ def _premiums(evidence: Evidence) -> dict[str, Premium]:
         for name, (numbers, lengths) in lines.items()
     }
     return byte_premiums(aligned, evidence.reference, seed=evidence.seed)
+
+
+def _verified(corpus: Corpus) -> Corpus:
+    """The corpus, once all of it has been read and compared with its digest."""
+    return open_corpus(corpus.folder, verify=True)
 
 
 def _line_bytes(corpus: Corpus) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -230,11 +237,12 @@ def distances_of_texts(
         return {}
 
     def made() -> object:
-        return _packed(text_distances({name: _beginning(one) for name, one in corpora.items()}))
+        texts = {name: _beginning(_verified(one)) for name, one in corpora.items()}
+        return _packed(text_distances(texts))
 
     digests = [(name, corpus.card.digest) for name, corpus in corpora.items()]
-    plain = evidence.remember(["text distances", 1, SAMPLE_BYTES, digests], made)
-    found = msgspec.convert(plain, _Packed)
+    key = ["text distances", 1, SAMPLE_BYTES, digests]
+    found: _Packed = evidence.remember(key, made, functools.partial(msgspec.convert, type=_Packed))
     if found.reason:
         notes.append(f"There are no distances between texts: {found.reason}.")
         return {}
@@ -259,15 +267,14 @@ def distances_of_languages(evidence: Evidence, codes: Mapping[str, str]) -> Typo
         return [values, found.missing, found.unshared, found.database]
 
     key = ["typology", 1, package_version("urielplus"), list(codes.items())]
-    packed, missing, unshared, database = msgspec.convert(
-        evidence.remember(key, made),
-        tuple[
-            list[tuple[str, str, str, float]],
-            dict[str, dict[str, str]],
-            dict[str, tuple[tuple[str, str], ...]],
-            str,
-        ],
-    )
+    kind = tuple[
+        list[tuple[str, str, str, float]],
+        dict[str, dict[str, str]],
+        dict[str, tuple[tuple[str, str], ...]],
+        str,
+    ]
+    read = functools.partial(msgspec.convert, type=kind)
+    packed, missing, unshared, database = evidence.remember(key, made, read)
     values: dict[str, dict[tuple[str, str], float]] = {kind: {} for kind in missing}
     for kind, one, other, distance in packed:
         values[kind][one, other] = distance
@@ -342,7 +349,8 @@ def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Re
 
     def made() -> object:
         model = load_detector(detector)  # up to a second, which remembering spares
-        documents = (corpus.train[number] for number in _drawn(corpus).tolist())
+        train = _verified(corpus).train
+        documents = (train[number] for number in _drawn(corpus).tolist())
         found = read_shares(
             document_languages(documents, model),
             corpus=name,
@@ -356,9 +364,13 @@ def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Re
     try:
         version = detector_version(detector)
         key = ["languages", 1, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
-        plain = evidence.remember(key, made)
+        found: Reading | Unanswered = evidence.remember(key, made, _read_reading)
     except MissingExtraError as error:
         return Unanswered(f"{detector} cannot be asked: {error.what}")
+    return found
+
+
+def _read_reading(plain: object) -> Reading | Unanswered:
     if isinstance(plain, dict) and "reason" in plain:
         return msgspec.convert(plain, Unanswered)
     return msgspec.convert(plain, Reading)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bytetransfer.disk import check_digest
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import (
     COLUMNS,
@@ -141,7 +142,9 @@ def parse_parquet(
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
+        check_digest(path, data)
+        return data
     except FileNotFoundError:
         raise MeasurementError("no such file", where=str(path), todo="check its name") from None
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -93,6 +93,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         below_surface: labels of finished runs the surface learner beats on the same bytes.
         unprepared: corpora that are not prepared, and why.
         stage: where an adaptive study is, or why it has ended; empty for a full grid.
+        unverified: finished runs of an earlier version, whose results have no digest.
     """
 
     study: str
@@ -104,6 +105,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     below_surface: list[str]
     unprepared: dict[str, str]
     stage: str = ""
+    unverified: int = 0
 
 
 def upper_bound(grid: Plan, stage: Plan) -> str:
@@ -257,6 +259,24 @@ def status(
         not_converged=[labels[row.run] for row in rows if row.not_converged],
         below_surface=[labels[row.run] for row in rows if row.below_surface],
         unprepared=_unprepared(plan, reasons),
+        unverified=unverified(done, store),
+    )
+
+
+def unverified(keys: Iterable[str], store: Store) -> int:
+    """How many finished runs are of an earlier version, which kept no digest of their results."""
+    return sum(store.is_done(key) and not store.has_digest(key) for key in keys)
+
+
+def unverified_line(count: int, total: int) -> str:
+    """What to say of results without a digest.
+
+    >>> unverified_line(2, 26)[:44]
+    '2 of 26 results are of an earlier version an'
+    """
+    return (
+        f"{count} of {total} results are of an earlier version and have no digest: used as they "
+        "are, damage would not be noticed"
     )
 
 

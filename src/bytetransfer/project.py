@@ -5,6 +5,7 @@ spanish.toml                      the study
 results/<name>/measurements.csv   one row per run      (and blocks.parquet, for resampling)
                estimates.csv      D_E and D_T, intervals   (and .json, .parquet)
                report.html        the same, to read
+               SHA256SUMS         digests of these files, checked where they are read
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from bytetransfer.corpus.synthetic import (
 )
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.description import describe
-from bytetransfer.disk import write_atomic
 from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
 from bytetransfer.engine.local import default_workers, engine_for
-from bytetransfer.errors import StoreError, StudyError
+from bytetransfer.errors import StudyError
 from bytetransfer.evidence import Distances, Evidence, detected_languages, is_made, premiums
 from bytetransfer.explain import ANALYSES, answered, explain
 from bytetransfer.learners.catalog import (
@@ -40,7 +40,7 @@ from bytetransfer.learners.catalog import (
     slower_paths,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.loss_table import WRITERS
+from bytetransfer.leftovers import sweep_runs
 from bytetransfer.measurement import Measurements
 from bytetransfer.overview import (
     Forecast,
@@ -48,6 +48,8 @@ from bytetransfer.overview import (
     forecast,
     status,
     unprepared_lines,
+    unverified,
+    unverified_line,
     upper_bound,
 )
 from bytetransfer.plan import Plan, make_plan
@@ -59,6 +61,7 @@ from bytetransfer.replication import (
 from bytetransfer.report import StudyDescription, build_report, render_html
 from bytetransfer.report.document import Report, Section
 from bytetransfer.report.view import make_view
+from bytetransfer.results_folder import claim_results, write_estimates, write_page
 from bytetransfer.run import Run
 from bytetransfer.stages import Stage, is_done, stage_note, stages
 from bytetransfer.store import Store
@@ -175,6 +178,7 @@ class Project:
         self._claim_results()
         busy = f"a run of the study {self.study.name!r} is at work already"
         with self.store.lock(f"study-{self.study.name}", wait=False, busy=busy):
+            sweep_runs(self.store)
             runs, threads = _runs(plan), self.study.numerics.threads
             self.store.verify_corpora(runs)
             options = {"workers": workers, "threads": threads, "ranks": ranks}
@@ -207,6 +211,24 @@ class Project:
         """A row for every run that is done."""
         return collect(plan, self.store, regime=self.study.regime)
 
+    def lost(self, plan: Plan, state: State, measurements: Measurements) -> list[str]:
+        """Labels of runs that were done and are not any more: somebody has deleted them."""
+        rows = {row.run for row in measurements}
+        cells = {cell.key for cell in plan.cells}
+        lost = [
+            key
+            for key in plan.runs
+            if key not in state.failed.keys() | state.blocked
+            and (key not in rows if key in cells else not self.store.is_done(key))
+        ]
+        return [plan.runs[key].label for key in lost]
+
+    def unverified_note(self, plan: Plan) -> str:
+        """What to say of results that no digest vouches for; empty where all have one."""
+        done = [key for key in plan.runs if self.store.is_done(key)]
+        count = unverified(done, self.store)
+        return unverified_line(count, len(done)) if count else ""
+
     def finished(self, plan: Plan) -> Measurements:
         """The measurements to estimate and report from.
 
@@ -225,14 +247,7 @@ class Project:
 
     def _claim_results(self) -> None:
         """Refuse to write over the results of another study file of the same name."""
-        owner = self.results / "study-file.txt"
-        if owner.exists() and owner.read_text(encoding="utf-8").strip() != self.path.name:
-            raise StoreError(
-                f"holds the results of {owner.read_text(encoding='utf-8').strip()}",
-                where=str(self.results),
-                todo=f"give {self.path.name} another name than {self.study.name!r}",
-            )
-        write_atomic(owner, self.path.name + "\n")
+        claim_results(self.results, study_file=self.path.name, study=self.study.name)
 
     def estimates(self, measurements: Measurements) -> Estimates:
         """D_E and D_T of every fine-tuned cell."""
@@ -248,18 +263,7 @@ class Project:
 
     def write_estimates(self, measurements: Measurements, estimates: Estimates) -> list[Path]:
         """Write measurements and estimates into the results folder; the files written."""
-        files: dict[str, bytes | str] = {
-            "measurements.csv": measurements.to_csv(),
-            "blocks.parquet": measurements.blocks_to_parquet(),
-        }
-        for ending, write in WRITERS.items():
-            files[f"estimates{ending}"] = write(estimates)
-            (self.results / f"laws{ending}").unlink(missing_ok=True)  # of another method, before
-            if len(estimates.laws):
-                files[f"laws{ending}"] = write(estimates.laws)
-        for name, content in files.items():
-            write_atomic(self.results / name, content)
-        return [self.results / name for name in files]
+        return write_estimates(self.results, measurements, estimates)
 
     def explain(
         self, measurements: Measurements, estimates: Estimates, analyses: Iterable[str]
@@ -342,9 +346,8 @@ class Project:
 
     def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
         """Write the report; its path."""
-        path = self.results / "report.html"
-        write_atomic(path, render_html(self.report(plan, measurements, estimates)))
-        return path
+        page = render_html(self.report(plan, measurements, estimates))
+        return write_page(self.results, page)
 
     def remarks(self) -> list[str]:
         """What will surprise in the study, and what slows it on this machine."""

@@ -100,6 +100,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         test: loss on the test split, with blocks.
         training: how the learner got there.
         changed_numerics: what was really used where the request's numerics did not fit the device.
+        state: SHA-256 of each file of the state that a pretraining leaves, by name; absent from
+            results of earlier versions.
     """
 
     key: str
@@ -108,6 +110,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     test: Loss
     training: Training
     changed_numerics: Numerics | None = None
+    state: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +120,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         key: the run's key.
         training: as in `Result`.
         changed_numerics: as in `Result`.
+        state: as in `Result`.
     """
 
     key: str
     training: Training
     changed_numerics: Numerics | None = None
+    state: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def departures(run: Run, result: Result | Ending) -> dict[str, str]:

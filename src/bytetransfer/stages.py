@@ -67,6 +67,8 @@ def stages(
         yield Stage(number, plan, is_last=False, added=added)
         if not is_done(plan, store):
             return
+        if any(read(cell.key) is None for cell in plan.cells):
+            return  # deleted since they were done: nothing is decided on a part of them
         step = next_design(study, design, collect_validation(plan, read, regime=study.regime))
         if step.design is None:
             break

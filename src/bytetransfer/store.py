@@ -4,7 +4,8 @@
 <root>/corpora/index/<digest>.json   which input gave which corpus, so that it is not read again
 <root>/runs/<key>/                   one folder a run:
     run.json                         the request
-    result.json                      written last, by rename: its presence alone means done
+    result.json                      written last, by rename: its presence alone means done; ends in
+                                     its own digest, and holds those of the state's files
     progress.json                    a sign of life while it runs
     failure.txt                      why the last try ended
     environment.json                 when, where and how long: never part of a result
@@ -16,7 +17,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,9 +29,11 @@ from typing import TypeVar
 import msgspec
 
 from bytetransfer.corpus.corpus import Corpus, open_corpus
-from bytetransfer.disk import disk_errors, write_atomic
+from bytetransfer.digests import has_seal, sealed, unsealed
+from bytetransfer.disk import disk_errors, sweep_temporaries, write_atomic
 from bytetransfer.errors import StoreError, UserError
-from bytetransfer.identity import canonical_json, digest
+from bytetransfer.identity import canonical_json
+from bytetransfer.remembered import remembered
 from bytetransfer.run import Ending, Result, Run
 
 T = TypeVar("T")
@@ -131,18 +136,22 @@ class Store:
             StoreError: if it is missing, damaged, or not the request its folder is named after.
         """
         path = self.run_folder(key) / "run.json"
-        run = _read(path, Run, todo="delete the folder; the run is then requested again")
+        run = _read(path, Run, todo="delete this file; the run is then requested again")
         if run is None or run.key != key:
             raise StoreError(
                 "no request of this run" if run is None else "not the request of this run",
                 where=str(path),
-                todo="delete the folder; the run is then requested again",
+                todo="delete this file; the run is then requested again",
             )
         return run
 
     def requested(self) -> list[str]:
         """Keys of all runs ever requested here, sorted."""
         return sorted(path.parent.name for path in self.root.glob("runs/*/run.json"))
+
+    def is_requested(self, key: str) -> bool:
+        """Whether the run's request is there."""
+        return (self.run_folder(key) / "run.json").exists()
 
     def is_done(self, key: str) -> bool:
         """Whether the run has a result."""
@@ -172,19 +181,36 @@ class Store:
             raise StoreError("the result of another run", where=str(path), todo=todo)
         return result
 
+    def has_digest(self, key: str) -> bool:
+        """Whether the run's result has a digest; those of earlier versions have none."""
+        path = self.run_folder(key) / "result.json"
+        with disk_errors(path), contextlib.suppress(FileNotFoundError):
+            return has_seal(path)
+        return False
+
     def finish(self, result: Result, environment: Environment) -> None:
         """Make `result` the run's result: the last write, after which the run is done."""
         folder = self.run_folder(result.key)
         retried = self.failure(result.key) is not None
         environment = msgspec.structs.replace(environment, retried=retried)
-        write_atomic(folder / "environment.json", msgspec.json.encode(environment))
-        write_atomic(folder / "result.json", canonical_json(result))
+        write_atomic(folder / "environment.json", sealed(msgspec.json.encode(environment)))
+        write_atomic(folder / "result.json", sealed(canonical_json(result)))
+        self.clear(result.key)
+
+    def clear(self, key: str) -> None:
+        """Remove what only a try needs from the folder of a run that is done."""
+        folder = self.run_folder(key)
         shutil.rmtree(folder / "work", ignore_errors=True)
         with disk_errors(folder):
-            # what earlier tries left, killed in the middle of a write, goes with them
-            leftovers = (folder / "failure.txt", folder / "progress.json", *folder.glob(".*.tmp"))
-            for leftover in leftovers:
-                leftover.unlink(missing_ok=True)
+            for leftover in ("failure.txt", "progress.json"):
+                (folder / leftover).unlink(missing_ok=True)
+            sweep_temporaries(folder)
+
+    def reopen(self, key: str) -> None:
+        """Make a run count as not done, for example since its state is gone."""
+        path = self.run_folder(key) / "result.json"
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
     def environment(self, key: str) -> Environment | None:
         """The circumstances the run was done in, None if unknown or damaged."""
@@ -198,14 +224,16 @@ class Store:
     def failure(self, key: str) -> str | None:
         """Why the last try of the run ended, None if it did not fail."""
         path = self.run_folder(key) / "failure.txt"
-        with disk_errors(path):
-            return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        with disk_errors(path), contextlib.suppress(FileNotFoundError):
+            return path.read_text(encoding="utf-8", errors="replace")
+        return None
 
     def failed_at(self, key: str) -> int | None:
         """When the last try of the run failed, in nanoseconds since 1970; None if it did not."""
         path = self.run_folder(key) / "failure.txt"
-        with disk_errors(path):
-            return path.stat().st_mtime_ns if path.exists() else None
+        with disk_errors(path), contextlib.suppress(FileNotFoundError):
+            return path.stat().st_mtime_ns
+        return None
 
     def show_progress(self, key: str, progress: RunProgress) -> None:
         """Leave a sign of life."""
@@ -254,17 +282,19 @@ class Store:
         corpus = open_corpus(folder)
         final = self.corpus_folder(corpus.card.digest)
         with disk_errors(final):
-            if final.exists():
+            if _is_sound(final):
                 shutil.rmtree(folder)
             else:
+                shutil.rmtree(final, ignore_errors=True)  # what was left of one, deleted in part
                 folder.replace(final)
         known = KnownCorpus(digest=corpus.card.digest, origin=origin)
-        write_atomic(self._index(origin.key), msgspec.json.encode(known))
+        write_atomic(self.index_file(origin.key), msgspec.json.encode(known))
         return open_corpus(final)
 
     def known_corpus(self, key: str) -> Corpus | None:
         """The corpus prepared from the origin with that key, None if it has to be prepared."""
-        known = self._known(self._index(key))
+        # an index that is damaged is no reason to stop: the corpus is prepared again
+        known = _read_if_sound(self.index_file(key), KnownCorpus)
         if known is None or not (self.corpus_folder(known.digest) / "corpus.json").exists():
             return None
         return self.corpus(known.digest)
@@ -278,32 +308,17 @@ class Store:
                 latest, found = changed, known.origin
         return found
 
-    def _known(self, path: Path) -> KnownCorpus | None:
-        return _read(path, KnownCorpus, todo="delete this file; the corpus is then prepared again")
-
-    def _index(self, key: str) -> Path:
+    def index_file(self, key: str) -> Path:
+        """What says which corpus was prepared from the origin with that key."""
         return self.root / "corpora" / "index" / f"{key}.json"
 
     # ── what takes long and depends on nothing but a key ─────────────────────────────────────────
 
-    def remembered(self, key: object, make: Callable[[], object]) -> object:
-        """The plain value made for `key` before, or made now and kept.
-
-        Args:
-            key: everything the value depends on, as plain values.
-            make: makes it; plain values that JSON can hold.
-        """
-        path = self.root / "remembered" / f"{digest(key)}.json"
-        kept = _read_if_sound(path, object)
-        if kept is not None:
-            return kept
-        with self.lock("remembered", wait=True):
-            kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
-            write_atomic(path, msgspec.json.encode(kept))
-            with disk_errors(path):  # what a killed process left of it; no other writes now
-                for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-                    leftover.unlink(missing_ok=True)
-        return kept
+    def remembered(self, key: object, make: Callable[[], object], read: Callable[[object], T]) -> T:
+        """The value made for `key` before, or made now and kept; see `remembered.remembered`."""
+        folder = self.root / "remembered"
+        lock = functools.partial(self.lock, "remembered", wait=True)
+        return remembered(folder, key, make, read, lock=lock)
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
 
@@ -338,13 +353,16 @@ class Store:
 def _read(path: Path, kind: type[T], *, todo: str) -> T | None:
     try:
         with disk_errors(path):
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            content, has_digest = unsealed(path.read_bytes())
+        if kind is Ending and not has_digest:  # an ending ignores what it does not know
+            msgspec.json.decode(content, type=Result)
+        return msgspec.json.decode(content, type=kind)
     except FileNotFoundError:
         return None
     except StoreError:
         raise
     # UserError: settings check themselves
-    except (msgspec.DecodeError, UnicodeDecodeError, UserError) as error:
+    except (msgspec.DecodeError, ValueError, UserError) as error:
         raise StoreError(f"the file is damaged ({error})", where=str(path), todo=todo) from None
 
 
@@ -354,3 +372,12 @@ def _read_if_sound(path: Path, kind: type[T]) -> T | None:
         return _read(path, kind, todo="")
     except StoreError:
         return None
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether a corpus lies there, as far as can be seen without reading it."""
+    try:
+        open_corpus(folder)
+    except StoreError:
+        return False
+    return True

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,12 +139,83 @@ def test_damage_is_refused_before_anything_starts(make, store, runs, name):
     assert engine.submitted == []
 
 
-def test_a_pretraining_without_its_state_is_refused(make, store, runs):
+def test_a_pretraining_without_its_state_is_done_again_where_a_run_needs_it(make, store, runs):
     pretraining = next(run for run in runs if run.kind == "pretrain")
     make.finish(store, pretraining)
     store.state_folder(pretraining.key).rmdir()
-    with pytest.raises(StoreError, match=r"state of a finished pretraining .*; delete .*result"):
-        execute(make, store, runs)
+    state, engine = execute(make, store, runs)
+    assert engine.submitted.count(pretraining.key) == 1
+    assert len(state.done) == len(runs)
+    assert store.state_folder(pretraining.key).is_dir()
+    store.state_folder(pretraining.key).rmdir()
+    _, engine = execute(make, store, runs)
+    assert engine.submitted == [], "nothing needs it any more"
+
+
+class Deleting(FakeEngine):
+    """Deletes something after the `at`-th run has begun, and again as often as `times` says."""
+
+    def __init__(self, *arguments, at, what, times=1, **options):
+        super().__init__(*arguments, **options)
+        self.at, self.what, self.times = at, what, times
+
+    def poll(self, seconds):
+        key = self.running[0]
+        if len(self.submitted) >= self.at and self.times > 0 and self.what(self, key):
+            self.times -= 1
+            needs = self.by_key[key].needs
+            if not all(map(self.store.is_done, needs)) or not self.store.is_requested(key):
+                self.running.remove(key)  # as a worker that misses something
+                return [Outcome(key, "there is no such file", is_refusal=True)]
+        return super().poll(seconds)
+
+
+def delete(store, key, name):
+    path = store.run_folder(key) / name if name else store.run_folder(key)
+    if not path.exists():
+        return False
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return True
+
+
+@pytest.mark.parametrize("name", ["", "run.json", "result.json", "state", "environment.json"])
+@pytest.mark.parametrize("whose", ["own", "parent", "finished"])
+def test_whatever_is_deleted_at_whatever_moment_is_done_again(make, tmp_path, runs, name, whose):
+    by_key = {run.key: run for run in runs}
+    deleted = 0
+
+    def what(engine, key):
+        nonlocal deleted
+        of = {
+            "own": [key],
+            "parent": [need for need in by_key[key].needs if by_key[need].kind == "pretrain"],
+            "finished": [k for k in engine.submitted if engine.store.is_done(k)],
+        }[whose]
+        found = bool(of) and delete(engine.store, of[0], name)
+        deleted += found
+        return found
+
+    for at in range(1, len(runs) + 1):
+        store = Store(tmp_path / str(at))
+        engine = Deleting(make, store, by_key, at=at, what=what)
+        state = execute_runs(runs, store, engine, watch=lambda _: None, seconds=0)
+        assert (state.failed, state.blocked) == ({}, frozenset())
+        assert state.done == by_key.keys()
+        assert all(map(store.is_done, by_key))
+    assert deleted or (whose, name) in {("own", "result.json"), ("own", "state"),
+                                        ("own", "environment.json")}  # fmt: skip
+
+
+def test_what_is_deleted_again_and_again_is_given_up(make, store, runs):
+    by_key = {run.key: run for run in runs}
+
+    def what(engine, key):
+        return any(delete(store, done, "result.json") for done in list(engine.submitted))
+
+    engine = Deleting(make, store, by_key, at=1, what=what, times=10_000)
+    state = execute_runs(runs, store, engine, watch=lambda _: None, seconds=0)
+    assert state.failed
+    assert all("was deleted" in reason for reason in state.failed.values())
 
 
 def test_a_request_that_was_deleted_is_written_again(make, store, runs):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Literal
 
 import msgspec
@@ -16,10 +17,13 @@ from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.folder import CARD_NAME
 from bytetransfer.corpus.permutation import cut_to_characters, sample_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitStatistics, split_identity
+from bytetransfer.digests import unsealed
 from bytetransfer.errors import CorpusError, StoreError
 from bytetransfer.identity import digest
 from bytetransfer.units import format_bytes
 
+# what numpy raises for bytes that are not, or no longer, an .npy file
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxError, TokenError)
 _PREPARE_AGAIN = "delete the folder and prepare the corpus again"
 
 
@@ -236,14 +240,15 @@ def open_corpus(folder: Path, *, verify: bool = False) -> Corpus:
 def _read_card(folder: Path) -> CorpusCard:
     path = folder / CARD_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CorpusCard)
+        content, _ = unsealed(path.read_bytes())
+        return msgspec.json.decode(content, type=CorpusCard)
     except (FileNotFoundError, NotADirectoryError) as error:
         todo = "prepare the corpus first"
         raise StoreError("no prepared corpus here", where=str(folder), todo=todo) from error
     except OSError as error:
         todo = "check that you may read the folder"
         raise StoreError(f"cannot be read ({error})", where=str(path), todo=todo) from error
-    except (msgspec.MsgspecError, CorpusError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, CorpusError, ValueError) as error:
         raise _damaged(path, f"the card is damaged ({error})") from error
 
 
@@ -266,7 +271,7 @@ def _check_split(folder: Path, name: str, card: CorpusCard) -> None:
 def _load_array(path: Path) -> NDArray[np.int64]:
     try:
         array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, f"cannot be read ({error})") from error
     if array.dtype != np.int64 or array.ndim != 1:
         raise _damaged(path, "not a list of 64-bit integers")

@@ -2,7 +2,10 @@
 
 A folder is written under a hidden name beside its final one and renamed at the end, so a process
 killed at any moment leaves nothing that could be taken for done; what it did leave is swept away
-by the next one that writes the same folder.
+by the next one that writes the same folder, or by whoever sweeps the folder they lie in.
+
+A marker, locked by the process that writes, is the first thing in a hidden folder and goes only
+after the rename. So what holds something but no marker is nobody's.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
@@ -35,21 +39,44 @@ def written_folder(folder: Path) -> Iterator[Path]:
     with disk_errors(folder):
         _refuse_foreign(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        temporary = _beside(folder, "partial")
-        temporary.mkdir()
-    try:
-        with disk_errors(folder):
-            lock = (temporary / _LOCK_NAME).open("wb")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep_folders(folder.parent, folder.name)
+        temporary, lock = _new_folder(folder)
+    with lock:
+        try:
             yield temporary
             with disk_errors(folder):
-                (temporary / _LOCK_NAME).unlink()
                 _replace_folder(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+                (folder / _LOCK_NAME).unlink(missing_ok=True)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def sweep_folders(parent: Path, name: str = "*") -> None:
+    """Remove what killed processes left of a folder, or of all folders in `parent`.
+
+    A folder still being written is locked and stays.
+    """
+    pattern = name if name == "*" else glob.escape(name)
+    for stale in parent.glob(f".{pattern}.*.partial"):
+        _sweep(stale)
+    for replaced in parent.glob(f".{pattern}.*.replaced"):
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _new_folder(folder: Path) -> tuple[Path, BinaryIO]:
+    """A hidden folder to write in, and its locked marker."""
+    while True:
+        temporary = _beside(folder, "partial")
+        temporary.mkdir()
+        try:
+            lock = (temporary / _LOCK_NAME).open("wb")
+        except FileNotFoundError:
+            continue  # swept while it was empty
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (temporary / _LOCK_NAME).exists():
+            return temporary, lock
+        lock.close()  # swept before it was locked
 
 
 def _beside(folder: Path, purpose: str) -> Path:
@@ -70,14 +97,17 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left; a folder still being written is locked and stays."""
-    for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):
-        with contextlib.suppress(OSError), (stale / _LOCK_NAME).open("rb") as lock:
+def _sweep(stale: Path) -> None:
+    with contextlib.suppress(OSError):
+        stale.rmdir()  # killed before there was a marker; whoever is about to write one tries again
+    try:
+        with (stale / _LOCK_NAME).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(stale, ignore_errors=True)
-    for replaced in folder.parent.glob(f".{glob.escape(folder.name)}.*.replaced"):
-        shutil.rmtree(replaced, ignore_errors=True)
+    except FileNotFoundError:
+        shutil.rmtree(stale, ignore_errors=True)
+    except OSError:
+        pass  # somebody is at work on it
 
 
 def _replace_folder(new: Path, folder: Path) -> None:

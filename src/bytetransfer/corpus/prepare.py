@@ -30,6 +30,7 @@ from bytetransfer.corpus.division import (
 from bytetransfer.corpus.folder import CARD_NAME, written_folder
 from bytetransfer.corpus.shuffle import Part, Shuffle
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitWriter
+from bytetransfer.digests import sealed
 from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import CorpusError
 from bytetransfer.units import format_bytes
@@ -282,7 +283,7 @@ def identities(writers: list[SplitWriter]) -> dict[str, dict[str, str]]:
 def write_card(folder: Path, card: CorpusCard) -> None:
     """Write the card, which makes a folder a corpus; the last file to be written."""
     content = msgspec.json.format(msgspec.json.encode(card), indent=2)
-    write_atomic(folder / CARD_NAME, content + b"\n")
+    write_atomic(folder / CARD_NAME, sealed(content))
 
 
 def refuse_too_small(card: CorpusCard, name: str) -> None:

@@ -17,6 +17,7 @@ from bytetransfer.corpus.synthetic import GENERATORS, generate
 from bytetransfer.corpus.transforms import Expression, make_transform
 from bytetransfer.errors import CorpusError, MissingExtraError, UserError
 from bytetransfer.identity import digest
+from bytetransfer.leftovers import sweep_preparations
 from bytetransfer.store import Origin, Store
 from bytetransfer.study import CorpusSpec, Group, Study
 
@@ -66,6 +67,7 @@ class CorpusRoom:
             CorpusError: if text is missing, unreadable or too little.
         """
         with self._store.lock("prepare", wait=True):
+            sweep_preparations(self._store)
             expressions = self._study.expressions()
             return {name: self._get(expression, watch) for name, expression in expressions.items()}
 
@@ -206,12 +208,15 @@ class CorpusRoom:
     def _change(self, expression: Expression) -> str:
         """What differs from when the corpus was last prepared."""
         last = self._store.last_origin(str(expression))
+        try:
+            origin = self._origin(expression)
+        except CorpusError as error:
+            return "never prepared" if last is None else f"{error.where}: {error.what}"
+        if (index := self._store.index_file(origin.key)).exists():
+            return f"its prepared text was deleted, or {index.name} in corpora/index is damaged"
         if last is None:
             return "never prepared"
-        try:
-            files = self._origin(expression).files
-        except CorpusError as error:
-            return f"{error.where}: {error.what}"
+        files = origin.files
         found = [_short(f, self._base) for f in files if last.files.get(f, files[f]) != files[f]]
         if found:
             return f"changed since it was prepared: {_first_few(found)}"

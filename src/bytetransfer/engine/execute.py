@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bytetransfer.engine.engine import Engine, Outcome
-from bytetransfer.errors import StoreError, UserError
+from bytetransfer.errors import UserError
 from bytetransfer.run import Run
+from bytetransfer.states import has_state
 from bytetransfer.store import Store
+
+_MOST_DELETED = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def execute_runs(
 
     A run that fails does not stop the others, only those that need it; started again, it is tried
     again. What the user has to put right ends the execution at once: on a full disk every further
-    run would be trained in vain.
+    run would be trained in vain. What is deleted in the meantime is done again.
 
     Args:
         runs: all runs of a plan, in the order they should be begun.
@@ -56,43 +60,106 @@ def execute_runs(
     """
     by_key = {run.key: run for run in runs}
     _check_sound(by_key, store)
-    state = State(total=len(by_key), done=frozenset(key for key in by_key if store.is_done(key)))
-    waiting = [key for key in by_key if key not in state.done]
-    watch(state)
-    while waiting or state.running:
-        state = _begin(waiting, by_key, state, store, engine)
-        watch(state)
-        for outcome in engine.poll(seconds) if state.running else []:
-            state = _ended(state, outcome)
-        hopeless = {
-            k for k in waiting if set(by_key[k].needs) & (state.failed.keys() | state.blocked)
-        }
-        waiting = [key for key in waiting if key not in hopeless]
-        state = replace(state, blocked=state.blocked | hopeless)
-    watch(state)
-    return state
+    course = _Course(by_key, store, engine)
+    watch(course.state)
+    while course.waiting or course.state.running:
+        course.begin()
+        watch(course.state)
+        for outcome in engine.poll(seconds) if course.state.running else []:
+            course.end(outcome)
+        course.block()
+        if not (course.waiting or course.state.running):
+            course.repeat(key for key in sorted(course.state.done) if not store.is_done(key))
+    watch(course.state)
+    return course.state
 
 
-def _begin(
-    waiting: list[str], by_key: dict[str, Run], state: State, store: Store, engine: Engine
-) -> State:
-    """Hand ready runs to the engine while it has room; they leave `waiting`."""
-    ready = [key for key in waiting if set(by_key[key].needs) <= state.done]
-    for key in ready[: engine.free]:
-        store.request(by_key[key])
-        engine.submit(key)
-        waiting.remove(key)
-        state = replace(state, running=state.running | {key})
-    return state
+class _Course:
+    """What is done, at work and still to do; changes as runs begin and end.
 
+    Args:
+        by_key: all runs, in the order they should be begun.
+        store: where requests and results lie; somebody may delete what is in it.
+        engine: what executes.
+    """
 
-def _ended(state: State, outcome: Outcome) -> State:
-    if outcome.is_refusal:
-        raise UserError(str(outcome.failure))
-    running = state.running - {outcome.key}
-    if outcome.failure is None:
-        return replace(state, running=running, done=state.done | {outcome.key})
-    return replace(state, running=running, failed={**state.failed, outcome.key: outcome.failure})
+    def __init__(self, by_key: dict[str, Run], store: Store, engine: Engine) -> None:
+        self._by_key, self._store, self._engine = by_key, store, engine
+        self._order = {key: place for place, key in enumerate(by_key)}
+        self._deleted: Counter[str] = Counter()
+        done = frozenset(key for key in by_key if store.is_done(key))
+        self.state = State(total=len(by_key), done=done)
+        self.waiting = [key for key in by_key if key not in done]
+
+    def begin(self) -> None:
+        """Hand ready runs to the engine while it has room; they leave `waiting`."""
+        for key in list(self.waiting):
+            if not self._engine.free:
+                return
+            if not set(self._by_key[key].needs) <= self.state.done:
+                continue
+            if gone := self._gone(key):
+                self.repeat(gone)
+                continue
+            for wanted in (*self._by_key[key].needs, key):
+                self._store.request(self._by_key[wanted])
+            self._engine.submit(key)
+            self.waiting.remove(key)
+            self.state = replace(self.state, running=self.state.running | {key})
+
+    def end(self, outcome: Outcome) -> None:
+        """Take note of how a run ended; one that lacked something is done again after it.
+
+        Raises:
+            UserError: what the user has to put right.
+        """
+        key, state = outcome.key, replace(self.state, running=self.state.running - {outcome.key})
+        self.state = state
+        if outcome.failure is None:
+            self.state = replace(state, done=state.done | {key})
+            return
+        gone = self._gone(key)
+        if gone or not all(map(self._store.is_requested, (*self._by_key[key].needs, key))):
+            self.repeat([*gone, key])
+        elif outcome.is_refusal:
+            raise UserError(str(outcome.failure))
+        else:
+            self._fail(key, outcome.failure)
+
+    def block(self) -> None:
+        """Give up what waits for a run that failed."""
+        bad = self.state.failed.keys() | self.state.blocked
+        hopeless = {key for key in self.waiting if set(self._by_key[key].needs) & bad}
+        self.waiting = [key for key in self.waiting if key not in hopeless]
+        self.state = replace(self.state, blocked=self.state.blocked | hopeless)
+
+    def repeat(self, keys: Iterable[str]) -> None:
+        """Do runs again of which something was deleted, unless it was deleted again and again."""
+        for key in keys:
+            if key in self.waiting or key in self.state.running:
+                continue  # another run has missed it already
+            self._deleted[key] += 1
+            self.state = replace(self.state, done=self.state.done - {key})
+            if self._deleted[key] > _MOST_DELETED:
+                what = f"what it gave or needed was deleted {self._deleted[key]} times meanwhile"
+                self._fail(key, what)
+            else:
+                self._store.reopen(key)
+                self.waiting.append(key)
+        self.waiting.sort(key=self._order.__getitem__)
+
+    def _gone(self, key: str) -> list[str]:
+        """Which of the runs it needs have no result any more, or no state to start from."""
+        run = self._by_key[key]
+        return [
+            need
+            for need in run.needs
+            if not self._store.is_done(need)
+            or (need == run.parent and not has_state(self._store, need))
+        ]
+
+    def _fail(self, key: str, reason: str) -> None:
+        self.state = replace(self.state, failed={**self.state.failed, key: reason})
 
 
 def _check_sound(by_key: dict[str, Run], store: Store) -> None:
@@ -103,14 +170,5 @@ def _check_sound(by_key: dict[str, Run], store: Store) -> None:
             raise ValueError(f"{key} needs a run that is not planned")
         if key in requested:
             store.run(key)
-        if store.result(key) is None:
-            continue
-        store.request(run)  # its children read how to open its state
-        if run.kind == "pretrain":
-            folder = store.state_folder(key)
-            if not folder.is_dir():
-                raise StoreError(
-                    "the state of a finished pretraining is missing",
-                    where=str(folder),
-                    todo="delete the run's result.json; it is then done again",
-                )
+        if store.result(key) is not None:
+            store.request(run)  # its children read how to open its state

@@ -41,6 +41,7 @@ from bytetransfer.learners.ngram import NgramSettings
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.ranks import ALONE, Ranks, joined
 from bytetransfer.run import Loss, Result, Run
+from bytetransfer.states import digests_of_state, verify_state
 from bytetransfer.store import Environment, RunProgress, Store
 
 MOST_BLOCKS = 1000
@@ -118,6 +119,7 @@ def execute(
             return
         if run.kind == "pretrain":
             learner.save(fitted.state, store.state_folder(key))
+            result = msgspec.structs.replace(result, state=digests_of_state(store, key))
         store.finish(result, _environment(clock.time() - started, run.numerics))
 
 
@@ -269,6 +271,7 @@ def _answer(answer: str) -> None:
 def _load_state(store: Store, key: str) -> Any:
     """The state of a finished pretraining; a learner that cannot read it does not know its run."""
     run = store.run(key)
+    verify_state(store, key)
     try:
         return make_learner(run.settings, run.numerics).load(store.state_folder(key))
     except StoreError as error:

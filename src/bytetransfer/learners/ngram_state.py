@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ _UNREADABLE = (
     EOFError,
     ValueError,
     TypeError,
+    OverflowError,
     RuntimeError,
+    SyntaxError,
+    TokenError,
     zipfile.BadZipFile,
     zlib.error,
     struct.error,

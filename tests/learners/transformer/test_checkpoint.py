@@ -6,6 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from bytetransfer.disk import write_atomic  # noqa: E402
 from bytetransfer.errors import StoreError  # noqa: E402
 from bytetransfer.learners.transformer.checkpoint import (  # noqa: E402
@@ -31,6 +33,34 @@ def test_a_damaged_file_says_so(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(StoreError, match=r"x\.safetensors: damaged"):
         read_tensors(path)
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    tensors = {"a": torch.arange(12.0).view(3, 4), "b": torch.arange(3), "c": torch.ones(())}
+    write_tensors(path, tensors, '{"step":1}')
+    whole, refused = path.read_bytes(), 0
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            back, record = read_tensors(path)
+        except StoreError as error:
+            refused += str(path) in str(error)
+            continue
+        assert record == '{"step":1}'
+        assert back.keys() == tensors.keys()
+        assert all(torch.equal(back[name], tensors[name]) for name in tensors)
+        assert all(back[name].dtype == tensors[name].dtype for name in tensors)
+    assert refused > 0.6 * 8 * len(whole)
+
+
+def test_a_file_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.ones(2)}, path, {"format": "pt", "bytetransfer": "{}"})
+    back, record = read_tensors(path)
+    assert (back["a"].tolist(), record) == ([1.0, 1.0], "{}")
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
-"""States and checkpoints on disk: one safetensors file each, replaced atomically."""
+"""States and checkpoints on disk: one safetensors file each, replaced atomically.
+
+Each holds the SHA-256 of its tensors and its record; files of earlier versions have none.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -13,7 +18,7 @@ from torch import Tensor
 from bytetransfer.disk import write_atomic
 from bytetransfer.errors import StoreError
 
-_RECORD = "bytetransfer"  # the key of our JSON among a file's metadata
+_RECORD, _DIGEST = "bytetransfer", "sha256"  # of our JSON and its digest among a file's metadata
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: str = "") -> None:
@@ -22,9 +27,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: str = "") -
     Raises:
         StoreError: the disk is full or the folder cannot be written.
     """
-    metadata = {"format": "pt", _RECORD: record}
-    payload = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
-    write_atomic(path, payload)
+    here = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    digest = hashlib.sha256()
+    for name in sorted(here):
+        _add(digest, name, here[name])
+    digest.update(record.encode())
+    metadata = {"format": "pt", _RECORD: record, _DIGEST: digest.hexdigest()}
+    write_atomic(path, save(here, metadata))
 
 
 def read_tensors(
@@ -39,18 +48,31 @@ def read_tensors(
     Raises:
         StoreError: the file is missing, damaged or not ours.
     """
+    digest, tensors = hashlib.sha256(), {}
     try:
         with safe_open(path, framework="pt") as file:
-            record = (file.metadata() or {}).get(_RECORD)
-            # copies: the file may be replaced while its memory map is in use
-            tensors = {name: part(file.get_tensor(name)).clone() for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+            for name in sorted(file.keys()):
+                whole = file.get_tensor(name)
+                _add(digest, name, whole)
+                # a copy: the file may be replaced while its memory map is in use
+                tensors[name] = part(whole).clone()
     except FileNotFoundError:
         raise StoreError("there is no such file", where=str(path), todo=_TODO) from None
     except (SafetensorError, OSError) as error:
         raise StoreError(f"damaged ({error})", where=str(path), todo=_TODO) from error
-    if record is None:
+    if (record := metadata.get(_RECORD)) is None:
         raise StoreError("not written by bytetransfer", where=str(path), todo=_TODO)
+    digest.update(record.encode())
+    if metadata.get(_DIGEST, digest.hexdigest()) != digest.hexdigest():
+        what = "damaged (the content is not what was written: it has another SHA-256)"
+        raise StoreError(what, where=str(path), todo=_TODO)
     return tensors, record
+
+
+def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
+    digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
 
 
 _TODO = "delete this folder and run again"
