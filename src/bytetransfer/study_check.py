@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bytetransfer.corpus.language_codes import is_language
+from bytetransfer.corpus.language_names import code_of_name
 from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.errors import StudyError
 from bytetransfer.learners.catalog import LEARNER_NAMES, Arm, search_size, settings_for
@@ -13,6 +15,9 @@ from bytetransfer.study import Study
 from bytetransfer.units import format_bytes
 
 MOST_SEEDS = 100
+MOST_THREADS = 1024
+MOST_SEQUENCES = 1_000_000
+"""Of a step; the published recipe takes 512."""
 LEAST_ADAPTIVE_SEEDS = 3
 """With two, stopping by luck is likelier (`benchmarks/adaptive.py`: .944 against .953)."""
 
@@ -53,6 +58,7 @@ def check_study(study: Study, *, where: str) -> None:
         _check_known(study, name, expression.corpus, where=where)
     _check_controls(study, where=where)
     _check_groups(study, where=where)
+    _check_languages(study, where=where)
     _check_options(study, where=where)
 
 
@@ -135,6 +141,28 @@ def _check_controls(study: Study, *, where: str) -> None:
         )
 
 
+def _check_languages(study: Study, *, where: str) -> None:
+    """A word that is no code would be useless later: to detectors, distances and names."""
+    stated = {
+        f"corpora.{name}.language": spec.language
+        for name, spec in study.corpora.items()
+        if spec.language is not None
+    } | {
+        f"groups.{group}.languages.{name}": tag
+        for group, members in study.groups.items()
+        for name, tag in members.languages.items()
+    }
+    for key, tag in stated.items():
+        if not is_language(tag):
+            code = code_of_name(tag)
+            hint = f"write {code!r}" if code else "write an ISO 639 code, for example 'fi'"
+            raise StudyError(
+                f"{tag[:50]!r} is no code of a language",
+                where=f"{where}, {key}",
+                todo=f"{hint}; what is in no language needs none: leave it out",
+            )
+
+
 def _check_groups(study: Study, *, where: str) -> None:
     seen: dict[str, str] = dict.fromkeys(study.corpora, "[corpora]")
     for name, group in study.groups.items():
@@ -179,6 +207,14 @@ def _check_options(study: Study, *, where: str) -> None:
         if value is not None and value <= 0:
             todo = "write a number above 0"
             raise StudyError(f"{value} is not above 0", where=f"{where}, {key}", todo=todo)
+    limits = {
+        "transformer.batch": (rates.batch, MOST_SEQUENCES),
+        "numerics.threads": (study.numerics.threads, MOST_THREADS),
+    }
+    for key, (value, most) in limits.items():
+        if value is not None and value > most:
+            what = f"{value} is too many"
+            raise StudyError(what, where=f"{where}, {key}", todo=f"write at most {most}")
     asked = {key for key in ("pretrain_learning_rate", "scratch_learning_rates",
              "finetune_learning_rates", "patience", "most_bytes", "most_pretrain_bytes")
              if getattr(rates, key) is not None}  # fmt: skip

@@ -21,6 +21,7 @@ from bytetransfer.corpus.readers import (
 )
 from bytetransfer.corpus.splits import Kind
 from bytetransfer.errors import CorpusError, MissingExtraError
+from bytetransfer.units import format_bytes
 
 Format = Literal["auto", "text", "jsonl", "parquet"]
 
@@ -29,6 +30,7 @@ _COMPRESSED = {".gz", ".zst"}
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
 _HUB_BATCH_ROWS = 1000
 _BATCH_BYTES = 1 << 20
+_MOST_CHUNK_BYTES = 1_000_000_000  # a document is held in memory
 
 
 class FileSource(
@@ -106,6 +108,11 @@ class BinarySource(
         if self.chunk_bytes is not None and self.chunk_bytes < 1:
             what = f"{self.chunk_bytes} is no number of bytes"
             raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
+        if self.chunk_bytes is not None and self.chunk_bytes > _MOST_CHUNK_BYTES:
+            most = format_bytes(_MOST_CHUNK_BYTES)
+            what = f"{format_bytes(self.chunk_bytes)} are more than a document can have"
+            todo = f'write at most "{most}"; a shorter file is one document'
+            raise CorpusError(what, where="chunk_bytes", todo=todo)
 
 
 Source = FileSource | HubSource | BinarySource

@@ -10,7 +10,7 @@ from typing import Literal
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.division import Placed
-from bytetransfer.corpus.language_codes import named_language
+from bytetransfer.corpus.language_codes import is_language, named_language
 from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
@@ -248,7 +248,8 @@ class _naming:
 def _member(group: Group, name: str) -> CorpusSpec:
     files = group.files.replace("{corpus}", name)
     source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
-    return CorpusSpec(text=source, language=group.languages.get(name, name))
+    language = group.languages.get(name, name if is_language(name) else None)
+    return CorpusSpec(text=source, language=language)
 
 
 def _short(file: str, base: Path) -> str:
