@@ -25,6 +25,15 @@ _ADVICE = {
 }
 
 
+def shown_path(path: Path | str) -> str:
+    r"""A path as text that can be printed and stored, also where its name is not UTF-8.
+
+    >>> shown_path("fi\udcff.txt")
+    'fi\\xff.txt'
+    """
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def disk_errors(where: Path) -> Iterator[None]:
     """Turn what the user can put right about a disk into a `StoreError`; the rest passes."""

@@ -1,10 +1,13 @@
 import gzip
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from bytetransfer.corpus import inputs
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.sources import FileSource, HubSource
 from bytetransfer.corpus.synthetic import FamilySettings, NonsenseSettings
@@ -79,9 +82,10 @@ def test_what_is_prepared_does_not_depend_on_where_it_lies(study, tmp_path, stor
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in [*tmp_path.glob("*.txt"), *tmp_path.glob("*.gz")]:
-        path.rename(moved / path.name)
+        shutil.copy(path, moved / path.name)
+        path.unlink()
     assert room(study, tmp_path, store).known()["fi"] is None
-    second = room(study, moved, store).prepare(lambda *_: None)
+    second = room(study, moved, store).prepare(lambda *_: pytest.fail("it is prepared already"))
     assert {n: c.card for n, c in first.items()} == {n: c.card for n, c in second.items()}
 
 
@@ -122,7 +126,7 @@ def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store, mo
     assert set(place.unprepared().values()) == {"never prepared"}
     place.prepare(lambda *_: None)
     assert place.unprepared() == {}
-    os.utime(tmp_path / "fi.txt", (1, 1))
+    write_lines(tmp_path / "fi.txt", "fix")
     (tmp_path / "en.txt").unlink()
     why = place.unprepared()
     assert why["fi"] == "changed since it was prepared: fi.txt"
@@ -132,7 +136,7 @@ def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store, mo
 
     source = FileSource(files=("fi.txt", "more.txt"))
     more = msgspec.structs.replace(study, corpora=study.corpora | {"fi": CorpusSpec(text=source)})
-    os.utime(tmp_path / "no.txt.gz", (2, 2))  # of the group of es, and divided before all others
+    write_lines(tmp_path / "no.txt.gz", "nog")  # of the group of es, and divided before all others
     why = room(more, tmp_path, store).unprepared()
     assert why["es"] == why["hill"] == "changed since it was prepared: no.txt.gz"
 
@@ -161,6 +165,10 @@ def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
     (tmp_path / "fi.txt").unlink()
     place = room(study, tmp_path, store)
     assert place.known()["fi"] is None
+    assert "fi.txt): the file does not exist" in place.unprepared()["fi"]
+    (tmp_path / "fi.txt").symlink_to("gone")
+    assert "fi.txt): a link whose target is missing" in place.unprepared()["fi"]
+    (tmp_path / "fi.txt").unlink()
     with pytest.raises(CorpusError, match=r"fi \(.*fi\.txt\): the file does not exist; check"):
         place.prepare(lambda *_: None)
     write_lines(tmp_path / "fi.txt", "fi")
@@ -235,3 +243,149 @@ def test_a_cleaned_corpus_keeps_its_language_and_follows_its_detector(
     assert all(b"en" in document[:3] for document in [*clean.train, *clean.test])
     monkeypatch.setattr(transforms, "detector_version", lambda name: "vowels 2")
     assert set(place.unprepared()) == {"decontaminate(en)"}
+
+
+# ── what is known of files ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_corrected_language_is_heard(study, tmp_path, store):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    for language in ("fi", "he", None, "fi"):
+        spec = CorpusSpec(text=FileSource(files=("fi.txt",)), language=language)
+        changed = replace(study, corpora=study.corpora | {"fi": spec})
+        prepared = room(changed, tmp_path, store).prepare(lambda *_: None)
+        assert prepared["fi"].card.language == language
+        known = room(changed, tmp_path, store).known()["fi"]
+        assert known is not None
+        assert known.card == prepared["fi"].card
+
+
+def test_what_was_left_out_is_told_of_the_text_at_hand(study, tmp_path, store):
+    first = room(study, tmp_path, store).prepare(lambda *_: None)["fi"]
+    text = (tmp_path / "fi.txt").read_bytes()
+    (tmp_path / "fi.txt").write_bytes(text + b"\n" + text)
+    second = room(study, tmp_path, store).prepare(lambda *_: None)["fi"]
+    assert second.card.digest == first.card.digest
+    assert (first.card.duplicates_dropped, second.card.duplicates_dropped) == (0, 900)
+    assert (first.card.empty_dropped, second.card.empty_dropped) == (0, 1)
+
+
+def test_other_content_with_the_same_size_and_time_is_noticed(study, tmp_path, store):
+    before = room(study, tmp_path, store).prepare(lambda *_: None)
+    path = tmp_path / "en.txt"
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"en", b"no"))
+    os.utime(path, ns=times)
+    assert path.stat().st_size == len(text)
+    assert (
+        room(study, tmp_path, store).unprepared()["en"] == "changed since it was prepared: en.txt"
+    )
+    after = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert after["en"].card.digest != before["en"].card.digest
+
+
+def read_files(monkeypatch) -> list[str]:
+    """The names of files whose content is read for its digest, from now on."""
+    read: list[str] = []
+    real = inputs.hashlib.file_digest
+
+    def counting(file, name):
+        read.append(Path(file.name).name)
+        return real(file, name)
+
+    monkeypatch.setattr(inputs.hashlib, "file_digest", counting)
+    return read
+
+
+def test_what_is_checked_out_again_is_read_once_more_and_not_prepared(
+    study, tmp_path, store, monkeypatch
+):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    read = read_files(monkeypatch)
+    assert None not in room(study, tmp_path, store).known().values()
+    assert read == []  # nothing is read where nothing has changed
+    text = (tmp_path / "en.txt").read_bytes()
+    (tmp_path / "en.txt").unlink()
+    (tmp_path / "en.txt").write_bytes(text)
+    (tmp_path / "fi.txt").touch()
+    assert None not in room(study, tmp_path, store).known().values()
+    assert sorted(read) == ["en.txt", "fi.txt"]  # each once, whatever is derived from it
+    assert None not in room(study, tmp_path, store).known().values()
+    assert len(read) == 2  # and then it is known again
+    room(study, tmp_path, store).prepare(lambda *_: pytest.fail("it is prepared already"))
+
+
+def test_files_of_other_sizes_are_not_read_by_a_plan(study, tmp_path, store, monkeypatch):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    write_lines(tmp_path / "en.txt", "en", 901)
+    read = read_files(monkeypatch)
+    assert room(study, tmp_path, store).known()["en"] is None
+    assert read == []
+
+
+def test_a_store_that_cannot_be_written_still_knows_its_corpora(
+    study, tmp_path, store, monkeypatch
+):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    (tmp_path / "en.txt").touch()
+
+    def refuse(known):
+        raise StoreError("the disk is read-only")
+
+    monkeypatch.setattr(store, "know_corpus", refuse)
+    assert None not in room(study, tmp_path, store).known().values()
+
+
+def test_text_that_changes_while_it_is_read_is_refused(study, tmp_path, store):
+    def write_on(name: str, _: int) -> None:
+        if name == "fi":
+            with (tmp_path / "fi.txt").open("a") as file:
+                file.write("one more\n")
+
+    with pytest.raises(CorpusError, match=r"fi\.txt: changed while it was read"):
+        room(study, tmp_path, store).prepare(write_on)
+    assert room(study, tmp_path, store).known()["fi"] is None
+
+
+def test_a_folder_given_as_dataset_is_watched(make, tmp_path, store, monkeypatch):
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "text").mkdir()
+    write_lines(tmp_path / "text" / "train.txt", "en")
+    write_lines(tmp_path / "fi.txt", "fi")
+    study = make.study(
+        sources=("en",), targets=("fi",), pretrain_bytes=8_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000),
+        corpora={
+            "en": CorpusSpec(text=HubSource(dataset="./text")),
+            "fi": CorpusSpec(text=FileSource(files=("fi.txt",))),
+        },
+    )  # fmt: skip
+    before = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert room(study, tmp_path, store).unprepared() == {}
+    write_lines(tmp_path / "text" / "train.txt", "English")
+    assert room(study, tmp_path, store).unprepared() == {
+        "en": "changed since it was prepared: text/train.txt"
+    }
+    after = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert after["en"].card.digest != before["en"].card.digest
+    shutil.rmtree(tmp_path / "text")
+    assert "there is no such folder" in room(study, tmp_path, store).unprepared()["en"]
+
+
+def test_a_name_that_is_not_utf8_is_read_and_found_again(make, tmp_path, store):
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "en") + b"\xff.txt"))
+    write_lines(path, "en")
+    write_lines(tmp_path / "fi.txt", "fi")
+    texts = {name: FileSource(files=(f"{name}*.txt",)) for name in ("en", "fi")}
+    study = make.study(
+        sources=("en",), targets=("fi",), pretrain_bytes=8_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000),
+        corpora={name: CorpusSpec(text=text) for name, text in texts.items()},
+    )  # fmt: skip
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    assert room(study, tmp_path, store).unprepared() == {}
+    write_lines(path, "English")
+    why = room(study, tmp_path, store).unprepared()
+    assert why == {"en": "changed since it was prepared: en\\xff.txt"}

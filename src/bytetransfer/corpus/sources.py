@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from bytetransfer.corpus.patterns import files_below, is_folder, resolve
 from bytetransfer.corpus.readers import (
     Batches,
     OnBadUtf8,
@@ -20,6 +20,7 @@ from bytetransfer.corpus.readers import (
     read_whole,
 )
 from bytetransfer.corpus.splits import Kind
+from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError, MissingExtraError
 from bytetransfer.units import format_bytes
 
@@ -70,12 +71,15 @@ class HubSource(
     """A dataset of the Hugging Face hub, streamed; or local files through the same library.
 
     Attributes:
-        dataset: its id, or `csv`, `json`, `parquet`, `text` for local `data_files`.
+        dataset: its id; or a folder, as a path that begins with `./`, `../`, `/` or `~` and
+            starts from the study's folder; or `csv`, `json`, `parquet`, `text` for local
+            `data_files`.
         config: its configuration (often a language).
         split: which of its own splits to read; bytetransfer divides the documents anew.
         column: what holds the text.
         revision: commit of the dataset, so that everyone reads the same.
-        data_files: files of the dataset, or local ones, relative to the study's folder.
+        data_files: files of the dataset, or local ones, relative to the study's folder (of a
+            folder given as dataset: relative to that).
     """
 
     dataset: str
@@ -144,56 +148,41 @@ def read_source(source: Source, base: Path) -> Batches:
     return _filled(batch for reader in readers for batch in reader)
 
 
-def input_files(source: Source, base: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change, in nanoseconds, of the local files `source` names, by path.
+def input_files(source: Source, base: Path) -> list[Path]:
+    """The local files that `source` is read from.
 
     Raises:
-        CorpusError: where a file does not exist.
+        CorpusError: where one does not exist or cannot be read.
     """
-    local = source.data_files if isinstance(source, HubSource) else source.files
-    if isinstance(source, HubSource) and source.dataset not in _LOCAL_BUILDERS:
-        local = ()
-    states = {str(path): path.stat() for path in resolve(local, base)}
-    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
+    if not isinstance(source, HubSource):
+        return resolve(source.files, base)
+    if source.dataset in _LOCAL_BUILDERS:
+        return resolve(source.data_files, base)
+    folder = _local_folder(source.dataset, base)
+    return [] if folder is None else files_below(folder)
 
 
-def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
-    """The files that paths and globs name: in the order given, each glob sorted, none twice.
+def _local_folder(dataset: str, base: Path) -> Path | None:
+    """The folder that a dataset is, None where it is one of the hub.
 
     Raises:
-        CorpusError: for a path that does not exist or a glob that matches no file.
+        CorpusError: where there is no such folder, or an id of the hub is also one.
     """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = base / Path(pattern).expanduser()
-        if not glob.has_magic(pattern) or path.exists():
-            matches = [path]
-        else:
-            # not Path.glob, which takes no absolute patterns
-            names = glob.glob(str(Path(pattern).expanduser()), root_dir=base, recursive=True)  # noqa: PTH207
-            matches = sorted(base / name for name in names if (base / name).is_file())
-        if not matches:
-            todo = f"check the pattern; it is looked for in {base.resolve()}"
-            raise CorpusError("no file matches", where=pattern, todo=todo)
-        for match in matches:
-            found.setdefault(_existing(match, base))
-    return list(found)
-
-
-def _existing(path: Path, base: Path) -> Path:
-    try:
-        exists = path.exists()
-    except OSError as error:  # a name no file can have
-        shown = f"{str(path)[:80]}…" if len(str(path)) > 80 else str(path)
-        what = f"cannot be read ({error.strerror})"
-        raise CorpusError(what, where=shown, todo="check its name") from None
-    if not exists:
-        todo = f"check its name; relative paths start from {base.resolve()}"
-        raise CorpusError("the file does not exist", where=str(path), todo=todo)
-    if path.is_dir():
-        todo = f"name the files in it, for example {path.name}/*.txt"
-        raise CorpusError("a folder, not a file", where=str(path), todo=todo)
-    return path.resolve()
+    where = f"dataset {dataset}"
+    if dataset not in (".", "..") and not dataset.startswith(("/", "./", "../", "~")):
+        for folder in (base / dataset, Path(dataset)):
+            if is_folder(folder):
+                what = f"an id of the hub, and a folder ({shown_path(folder.resolve())})"
+                todo = f'write "./{dataset}" for one beside the study file, or rename the folder'
+                raise CorpusError(what, where=where, todo=todo)
+        return None
+    folder = base / Path(dataset).expanduser()
+    if not is_folder(folder):
+        what = "a file, not a folder" if folder.exists() else "there is no such folder"
+        start = shown_path(base.resolve())
+        todo = f"relative paths start from {start}; for single files write files = ..."
+        raise CorpusError(what, where=where, todo=todo)
+    return folder.resolve()
 
 
 def _read_file(path: Path, source: FileSource) -> Batches:
@@ -256,13 +245,15 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
         import datasets
     except ImportError as error:
         raise MissingExtraError("datasets", extra="hub") from error
-    where = f"dataset {source.dataset}"
+    where, dataset = f"dataset {source.dataset}", source.dataset
     files: list[str] | None = list(source.data_files) or None
-    if source.dataset in _LOCAL_BUILDERS:
+    if dataset in _LOCAL_BUILDERS:
         files = [str(path) for path in resolve(source.data_files, base)]
+    elif folder := _local_folder(dataset, base):
+        dataset = str(folder)
     try:
         stream = datasets.load_dataset(
-            source.dataset,
+            dataset,
             source.config,
             split=source.split,
             revision=source.revision,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
+
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.division import Placed
+from bytetransfer.corpus.inputs import FileState, Inputs, Origin, file_state, refuse_changed
 from bytetransfer.corpus.language_codes import is_language, named_language
 from bytetransfer.corpus.prepare import derive, prepare
 from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
 from bytetransfer.corpus.synthetic import GENERATORS, generate
 from bytetransfer.corpus.transforms import Expression, make_transform
-from bytetransfer.errors import CorpusError, MissingExtraError, UserError
+from bytetransfer.disk import shown_path
+from bytetransfer.errors import CorpusError, MissingExtraError, StoreError, UserError
 from bytetransfer.identity import digest
-from bytetransfer.store import Origin, Store
+from bytetransfer.store import Store
 from bytetransfer.study import CorpusSpec, Group, Study
 
 PREPARATION_FORMAT = 2
@@ -43,13 +49,14 @@ class CorpusRoom:
     def __init__(self, study: Study, base: Path, store: Store) -> None:
         self._study, self._base, self._store = study, base, store
         self._placed: dict[tuple[str, ...], Placed] = {}
+        self._inputs = Inputs()
 
     def known(self) -> dict[str, Corpus | None]:
         """Each source and target, None where it is not prepared (or its input has changed)."""
         found: dict[str, Corpus | None] = {}
         for name, expression in self._study.expressions().items():
             try:
-                found[name] = self._store.known_corpus(self._origin(expression).key)
+                found[name] = self._known(self._asked(expression))
             except CorpusError:  # its files are not there: for a plan that is "not prepared"
                 found[name] = None
         return found
@@ -70,10 +77,11 @@ class CorpusRoom:
             return {name: self._get(expression, watch) for name, expression in expressions.items()}
 
     def _get(self, expression: Expression, watch: Watch) -> Corpus:
-        origin = self._origin(expression)
-        known = self._store.known_corpus(origin.key)
+        asked = self._asked(expression)
+        known = self._known(asked)
         if known is not None:
             return known
+        origin = self._origin(asked)
         group = self._study.group_of(expression.name)
         if expression.argument is not None:
             folder = self._derived(expression, origin, watch)
@@ -81,6 +89,7 @@ class CorpusRoom:
             return self._aligned(group, watch)[expression.name]
         else:
             folder = self._plain(expression.name, origin, watch)
+        refuse_changed(asked.paths, asked.states)
         return self._store.adopt_corpus(folder, origin)
 
     def _plain(self, name: str, origin: Origin, watch: Watch) -> Path:
@@ -102,7 +111,8 @@ class CorpusRoom:
 
     def _aligned(self, name: str, watch: Watch) -> dict[str, Corpus]:
         group = self._study.groups[name]
-        origins = {m: self._origin(Expression(name=m)) for m in group.corpora}
+        asked = {m: self._asked(Expression(name=m)) for m in group.corpora}
+        origins = {m: self._origin(asked[m]) for m in group.corpora}
         placed = self._placed_before(group.corpora[0], watch)
         folders = {m: self._store.new_corpus_folder(origins[m].key) for m in group.corpora}
         members = {m: _counted(self._batches(m), m, watch) for m in group.corpora}
@@ -110,6 +120,8 @@ class CorpusRoom:
         splits = self._study.splits
         with _naming(f"groups.{name}"):
             prepare_aligned(members, folders, splits=splits, languages=languages, placed=placed)
+        for member in asked.values():
+            refuse_changed(member.paths, member.states)
         return {m: self._store.adopt_corpus(folders[m], origins[m]) for m in group.corpora}
 
     def _derived(self, expression: Expression, origin: Origin, watch: Watch) -> Path:
@@ -177,7 +189,7 @@ class CorpusRoom:
         # the shares are of documents by hash: allow for their luck
         return int(need / (1 - held_out) * 1.1) + 50_000
 
-    def _origin(self, expression: Expression) -> Origin:
+    def _asked(self, expression: Expression) -> _Asked:
         """What the corpus is prepared from: its own input and the groups divided before it."""
         name = expression.corpus
         groups = [*self._groups_before(name)]
@@ -186,39 +198,93 @@ class CorpusRoom:
             groups.append(own)
         members = [m for group in groups for m in self._study.groups[group].corpora]
         inputs: list[object] = []
-        files: dict[str, tuple[int, int]] = {}
+        paths: list[Path] = []
         for read in dict.fromkeys([*members, name]):
             described, found = self._input(read)
-            inputs.append([read, described, found])
-            files |= found
+            inputs.append([read, described, len(found)])
+            paths += found
         fixed = [PREPARATION_FORMAT, _GENERATED_SEED, _TRANSFORM_SEED, *expression.depends_on]
         what = [str(expression), groups, inputs, self._study.splits, fixed]
-        return Origin(key=digest(what), corpus=str(expression), files=files)
+        with _naming(name):
+            states = [file_state(path) for path in paths]
+        return _Asked(str(expression), digest(what), paths, states)
 
-    def _input(self, name: str) -> tuple[object, dict[str, tuple[int, int]]]:
+    def _origin(self, asked: _Asked) -> Origin:
+        """With the content of all files, which are read for it."""
+        with _naming(asked.corpus):
+            files = tuple(
+                self._inputs.with_content(path, state)
+                for path, state in zip(asked.paths, asked.states, strict=True)
+            )
+        key = digest([asked.digest, [[file.name, file.content] for file in files]])
+        return Origin(key=key, asked=asked.digest, corpus=asked.corpus, files=files)
+
+    def _known(self, asked: _Asked) -> Corpus | None:
+        """The corpus that is asked for, None if it has to be prepared.
+
+        Files that are not as they were are read, and where their content is the same the corpus
+        still is what it was: copied, moved and checked out again, it is not prepared anew.
+        """
+        entries = self._store.known_corpora(asked.digest)
+        entries.sort(key=lambda known: not asked.is_of(known.origin.files))
+        for known in entries:
+            files = self._inputs.renewed(asked.paths, asked.states, known.origin.files)
+            if files is None:
+                continue
+            if not asked.is_of(known.origin.files):
+                known = replace(known, origin=replace(known.origin, files=files))
+                with contextlib.suppress(StoreError):  # it is read again next time
+                    self._store.know_corpus(known)
+            return self._store.known_corpus(known)
+        return None
+
+    def _input(self, name: str) -> tuple[object, list[Path]]:
         """What a corpus is read from, as the study states it, and its local files."""
         spec = self._spec(name)
         if spec.text is None:
-            return [spec.language, spec.generator, self._generated_bytes(name)], {}
+            return [spec.language, spec.generator, self._generated_bytes(name)], []
         with _naming(name):
             return [spec.language, spec.text], input_files(spec.text, self._base)
 
     def _change(self, expression: Expression) -> str:
         """What differs from when the corpus was last prepared."""
+        try:
+            files = {state.path: state for state in self._asked(expression).states}
+        except CorpusError as error:
+            return f"{error.where}: {error.what}"
         last = self._store.last_origin(str(expression))
         if last is None:
             return "never prepared"
-        try:
-            files = self._origin(expression).files
-        except CorpusError as error:
-            return f"{error.where}: {error.what}"
-        found = [_short(f, self._base) for f in files if last.files.get(f, files[f]) != files[f]]
+        before = {state.path: state for state in last.files}
+        both = [path for path in files if path in before]
+        found = [_short(f, self._base) for f in both if not files[f].is_same(before[f])]
         if found:
             return f"changed since it was prepared: {_first_few(found)}"
-        found = [_short(f, self._base) for f in sorted(set(files) ^ set(last.files))]
+        found = [_short(f, self._base) for f in sorted(set(files) ^ set(before))]
         if found:
             return f"other files than it was prepared from: {_first_few(found)}"
         return "the study file asks for something else than when it was prepared"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a corpus is to be prepared from, its files not read.
+
+    Attributes:
+        corpus: what the study calls it.
+        digest: of all that is asked but the files.
+        paths: the files.
+        states: what is known of each without reading it.
+    """
+
+    corpus: str
+    digest: str
+    paths: list[Path]
+    states: list[FileState]
+
+    def is_of(self, files: Sequence[FileState]) -> bool:
+        """Whether these are the very files, unchanged."""
+        return len(files) == len(self.states) and all(map(FileState.is_same, self.states, files))
 
 
 def _kind(spec: CorpusSpec) -> Literal["text", "binary"]:
@@ -253,7 +319,7 @@ def _member(group: Group, name: str) -> CorpusSpec:
 
 
 def _short(file: str, base: Path) -> str:
-    path, home = Path(file), base.resolve()
+    path, home = Path(file), shown_path(base.resolve())
     return str(path.relative_to(home)) if path.is_relative_to(home) else file
 
 
