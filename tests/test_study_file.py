@@ -280,6 +280,8 @@ def test_a_wrong_table_is_named_with_what_to_write(tables, parts):
         ("seeds", "9" * 5000, ["a number with more digits", "write a smaller number"]),
         ("seeds", "9" * 30, ["seeds: beyond 2**63"]),
         ("pretrain_bytes", f"'{'9' * 5000}MB'", ["pretrain_bytes: '999", "is no size"]),
+        ("pretrain_bytes", "'6GB'", ["pretrain_bytes: 6 GB are too many", "at most 4 GB"]),
+        ("scratch_bytes", "['1kB', '1TB']", ["scratch_bytes: 1 TB are too many", "leave ngram"]),
         ("sources", f"['{'reverse(' * 1000}en{')' * 1000}']", ["nests more than 20 transforms"]),
     ],
 )  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bytetransfer.errors import StoreError
@@ -32,6 +34,14 @@ def shown_path(path: Path | str) -> str:
     'fi\\xff.txt'
     """
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that the disk has room for, under a path that need not be there yet."""
+    for folder in (path, *path.absolute().parents):
+        with suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return sys.maxsize
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from bytetransfer.corpus.language_codes import is_language
 from bytetransfer.corpus.language_names import code_of_name
 from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.errors import StudyError
-from bytetransfer.learners.catalog import LEARNER_NAMES, Arm, search_size, settings_for
+from bytetransfer.learners.catalog import LEARNER_NAMES, SURFACE, Arm, search_size, settings_for
 from bytetransfer.measurement import SCRATCH
 from bytetransfer.study import Study
 from bytetransfer.units import format_bytes
 
 MOST_SEEDS = 100
 MOST_THREADS = 1024
+MOST_COUNTED_BYTES = 2**32 - 1
+"""Of text in one run of the n-gram learner, whose counts have 32 bits."""
 MOST_SEQUENCES = 1_000_000
 """Of a step; the published recipe takes 512."""
 LEAST_ADAPTIVE_SEEDS = 3
@@ -54,6 +56,7 @@ def check_study(study: Study, *, where: str) -> None:
                 where=f"{where}, learners",
                 todo=f"choose from {', '.join(LEARNER_NAMES)}",
             )
+    _check_counted(study, where=where)
     for name, expression in study.expressions().items():
         _check_known(study, name, expression.corpus, where=where)
     _check_controls(study, where=where)
@@ -115,6 +118,22 @@ def _check_sizes(study: Study, *, where: str) -> None:
             where=f"{where}, scratch_bytes",
             todo=f"add a size of at least {most}, or lower pretrain_bytes",
         )
+
+
+def _check_counted(study: Study, *, where: str) -> None:
+    """What the n-gram learner would refuse after everything is prepared is refused at once."""
+    sizes = {
+        "pretrain_bytes": study.pretrain_bytes,
+        "finetune_bytes": max(study.finetune_bytes),
+        "scratch_bytes": max(study.scratch_bytes),
+    }
+    for key, size in sizes.items():
+        if SURFACE in study.learners and size > MOST_COUNTED_BYTES:
+            raise StudyError(
+                f"{format_bytes(size)} are too many for the learner {SURFACE}",
+                where=f"{where}, {key}",
+                todo=f"write at most {format_bytes(4e9)}, or leave {SURFACE} out of learners",
+            )
 
 
 def _check_known(study: Study, name: str, corpus: str, *, where: str) -> None:

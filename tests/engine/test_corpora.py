@@ -10,10 +10,15 @@ from msgspec.structs import replace
 from bytetransfer.corpus import inputs
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.sources import FileSource, HubSource
-from bytetransfer.corpus.synthetic import FamilySettings, NonsenseSettings
+from bytetransfer.corpus.synthetic import (
+    FamilySettings,
+    NonsenseSettings,
+    RandomBytesSettings,
+    generate,
+)
 from bytetransfer.engine import corpora
 from bytetransfer.engine.corpora import CorpusRoom
-from bytetransfer.errors import CorpusError, MissingExtraError, StoreError
+from bytetransfer.errors import CorpusError, MissingExtraError, StoreError, StudyError
 from bytetransfer.study import CorpusSpec, Group
 
 SPLITS = Splits(validation_share=0.1, test_share=0.1, validation_bytes=20_000, test_bytes=20_000)
@@ -176,7 +181,7 @@ def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
 
 
 def test_what_is_wrong_with_a_text_is_said_with_its_name(study, tmp_path, store):
-    (tmp_path / "fi.txt").write_bytes(b"good\n" * 5 + b"\xff\n")
+    (tmp_path / "fi.txt").write_bytes(b"good\n" * 5_000 + b"\xff\n")
     with pytest.raises(CorpusError, match=r"^corpora\.fi \(.*fi\.txt"):
         room(study, tmp_path, store).prepare(lambda *_: None)
     assert room(study, tmp_path, store).known()["fi"] is None
@@ -389,3 +394,83 @@ def test_a_name_that_is_not_utf8_is_read_and_found_again(make, tmp_path, store):
     write_lines(path, "English")
     why = room(study, tmp_path, store).unprepared()
     assert why == {"en": "changed since it was prepared: en\\xff.txt"}
+
+
+# ── checks before costs ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Everything that is generated or derived, by name, from now on."""
+    paid: list[str] = []
+    for name in ("generate", "derive"):
+        real = getattr(corpora, name)
+
+        def counting(*args, _name=name, _real=real, **options):
+            paid.append(_name)
+            return _real(*args, **options)
+
+        monkeypatch.setattr(corpora, name, counting)
+    return paid
+
+
+def test_texts_are_checked_before_anything_is_generated_or_derived(study, tmp_path, store, costs):
+    names = ("nonsense", "cipher(en)", "en")
+    too_much = replace(study, sources=names, pretrain_bytes=15_000, scratch_bytes=(1_000, 9_000))
+    with pytest.raises(StudyError, match=r"^small: en has .* the study needs 15 kB of it"):
+        room(too_much, tmp_path, store).prepare(lambda *_: None)
+    # where only what is derived is asked for, its text is checked the same
+    only = replace(too_much, sources=("nonsense", "reverse(cipher(en))"))
+    with pytest.raises(StudyError, match=r"^small: en has .* the study needs 15 kB of it"):
+        room(only, tmp_path, store).prepare(lambda *_: None)
+    assert costs == []
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    assert set(costs) == {"generate", "derive"}
+
+
+def test_one_text_under_two_names_is_checked_before_costs(make, tmp_path, store, costs):
+    write_lines(tmp_path / "en.txt", "en")
+    texts = {name: CorpusSpec(text=FileSource(files=("en.txt",))) for name in ("en", "fi")}
+    study = make.study(
+        sources=("en", "nonsense"), targets=("fi",), pretrain_bytes=9_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000), finetune_bytes=(5_000,), corpora=texts,
+    )  # fmt: skip
+    with pytest.raises(StudyError, match=r"en has .*needs 14 kB of it"):
+        room(study, tmp_path, store).prepare(lambda *_: None)
+    assert costs == []
+
+
+def test_files_that_are_too_small_are_not_read_to_know_it(study, tmp_path, store, monkeypatch):
+    too_much = replace(study, pretrain_bytes=4 * 10**9)
+    with pytest.raises(StudyError, match=r"en can have at most .*; the study needs 4 GB of it"):
+        room(too_much, tmp_path, store).known()
+    packed = FileSource(files=("no.txt.gz",))  # nobody knows what it holds
+    other = replace(too_much, corpora=study.corpora | {"en": CorpusSpec(text=packed)})
+    assert room(replace(other, groups={}, targets=("fi",)), tmp_path, store).known()["en"] is None
+    monkeypatch.setattr(corpora, "_LONG_TO_READ", 1_000)
+    with pytest.raises(StudyError, match="en can have at most"):
+        room(too_much, tmp_path, store).prepare(lambda *_: pytest.fail("it is read"))
+
+
+def test_a_disk_that_is_known_to_be_too_small_is_said_first(study, tmp_path, store, monkeypatch):
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 100_000)
+    with pytest.raises(StoreError, match=r"room for 100 kB, and .* at least \((hill|nonsense) "):
+        room(study, tmp_path, store).prepare(lambda *_: pytest.fail("it is read"))
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 10**9)
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 0)
+    room(study, tmp_path, store).prepare(lambda *_: None)  # nothing is left to write
+
+
+@pytest.mark.parametrize(
+    "settings", [NonsenseSettings(), RandomBytesSettings(document_bytes=90_000)]
+)
+def test_generated_documents_come_in_whole_rounds_and_small_batches(settings):
+    batches = list(corpora._batched(generate(settings, seed=0), 2_500_000))
+    documents = [document for batch in batches for document in batch]
+    assert len(documents) % 64 == 0
+    assert len(documents) >= 512
+    before = len(documents) - 64
+    assert before < 512 or sum(map(len, documents[:before])) < 2_500_000
+    assert all(sum(map(len, batch)) < 4_100_000 for batch in batches)
+    assert documents == [d for d, _ in zip(generate(settings, seed=0), documents, strict=False)]

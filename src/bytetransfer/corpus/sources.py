@@ -30,6 +30,7 @@ _FORMATS: dict[str, Format] = {".txt": "text", ".jsonl": "jsonl", ".parquet": "p
 _COMPRESSED = {".gz", ".zst"}
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
 _HUB_BATCH_ROWS = 1000
+_NOT_PACKED = {".txt", ".jsonl"}
 _BATCH_BYTES = 1 << 20
 _MOST_CHUNK_BYTES = 1_000_000_000  # a document is held in memory
 
@@ -160,6 +161,22 @@ def input_files(source: Source, base: Path) -> list[Path]:
         return resolve(source.data_files, base)
     folder = _local_folder(source.dataset, base)
     return [] if folder is None else files_below(folder)
+
+
+def most_bytes(source: Source, base: Path) -> int | None:
+    """The most text the local files of `source` can hold, without reading them.
+
+    None where only reading tells: compressed files, Parquet, data sets.
+
+    Raises:
+        CorpusError: where a file does not exist or cannot be read.
+    """
+    if isinstance(source, HubSource):
+        return None
+    paths = resolve(source.files, base)
+    if isinstance(source, FileSource) and any(path.suffix not in _NOT_PACKED for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)
 
 
 def _local_folder(dataset: str, base: Path) -> Path | None:
