@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.errors import CorpusError, StudyError
 from bytetransfer.improvise import LEAST_BYTES, study_text, write_study
+from bytetransfer.store import Store
 from bytetransfer.study_file import parse_study, read_study
 
 names = st.lists(st.sampled_from(["en", "ru", "fi", "no"]), min_size=1, max_size=3, unique=True)
@@ -43,11 +45,17 @@ def test_a_target_as_its_own_source_leaves_room_for_both():
     assert (study.pretrain_bytes, max(study.scratch_bytes)) == (10_000, 30_000)
 
 
+def test_the_same_files_under_two_names_leave_room_for_both():
+    files, available = {"en": "e", "fi": "e"}, {"en": 60_000, "fi": 60_000}
+    study = parse_study(study_text(["en"], ["fi"], files, available, ["ngram"]), where="s.toml")
+    assert (study.pretrain_bytes, max(study.scratch_bytes)) == (10_000, 30_000)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, count in (("en", 3000), ("fi", 4000), ("small", 10)):
-        (tmp_path / f"{name}.txt").write_text("".join(f"{name} {i}\n" * 2 for i in range(count)))
+    for name, count in (("en", 6000), ("fi", 8000), ("small", 10)):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{name} {i}\n" for i in range(count)))
     return tmp_path
 
 
@@ -92,6 +100,32 @@ def test_text_that_is_missing_or_too_little_is_named(folder):
         write_study(["en=en.txt"], ["fi=none.txt"], folder)
     with pytest.raises(CorpusError, match=r"small \(small\.txt\): .* too few .*; give it at least"):
         write_study(["en=en.txt"], ["small=small.txt"], folder)
+    assert not list(folder.glob("*.toml"))
+
+
+def test_sizes_are_chosen_from_what_is_left_without_duplicates(folder):
+    lines = (folder / "fi.txt").read_text().splitlines()
+    boilerplate = "Share this article with your friends and family now\n"
+    crawled = "".join(f"{line} {index}\n" + 9 * boilerplate for index, line in enumerate(lines))
+    (folder / "fi.txt").write_text(crawled)
+    path = write_study(["en=en.txt"], ["fi=fi.txt"], folder)
+    study = read_study(path)
+    assert max(study.scratch_bytes) == 30_000  # of 4 MB
+    found = CorpusRoom(study, folder, Store(folder / "store")).prepare(lambda *_: None)
+    for name, need in study.needed_bytes().items():
+        assert found[name].card.train.bytes >= need
+    path.unlink()
+    (folder / "fi.txt").write_text(
+        "".join(f"{line}\n" for line in lines[:1000]) + 9999 * boilerplate
+    )
+    with pytest.raises(CorpusError, match=r"516 kB of text, 5.94 kB without duplicates"):
+        write_study(["en=en.txt"], ["fi=fi.txt"], folder)
+
+
+def test_one_document_only_is_said_to_be_that(folder):
+    (folder / "fi.txt").write_text("word " * 20_000)
+    with pytest.raises(CorpusError, match=r"fi \(fi\.txt\): it is one document of 100 kB"):
+        write_study(["en=en.txt"], ["fi=fi.txt"], folder)
     assert not list(folder.glob("*.toml"))
 
 

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +181,9 @@ def test_another_separator_is_noticed(text, separator, parts):
         ('en,fi,1000,"2,5"\n', ["line 3", "bits_per_byte", "'2,5'", "write decimals as 2.5"]),
         ("en,fi,1000,\n", ["line 3", "no loss", "bits_per_byte"]),
         ("en,fi,1000.5,3\n", ["line 3", "bytes", "whole number"]),
-        ('en,fi,"1,000",3\n', ["line 3", "column bytes", "without commas"]),
+        ('en,fi,"1,000",3\n', ["line 3", "column bytes", "write 1000 or 1"]),
         ("en,fi,6MiB,3\n", ["line 3", "column bytes", "'6MiB'", "2.5MB"]),
-        ("en,fi,1.0005kB,3\n", ["line 3", "column bytes", "no size"]),
+        ("en,fi,1.0005kB,3\n", ["line 3", "column bytes", "not a whole number of bytes"]),
         (f"en,fi,{'9' * 30},3\n", ["line 3", "column bytes", "beyond"]),
         (f"en,fi,{'9' * 30}MB,3\n", ["line 3", "column bytes", "beyond"]),
         (f"en,fi,{'9' * 5000},3\n", ["line 3", "column bytes", "99…"]),
@@ -413,3 +414,49 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_a_loss_that_no_byte_has_is_taken_for_one_of_tokens():
     start = "source,target,bytes,perplexity\n"
     refused(f"{start}en,fi,1000,9000\n", "line 2", "is it per token?", "13.14 bits per byte")
+
+
+# ── numbers with two readings ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "todo"),
+    [
+        ("bytes", "10.000", "write 10000 or 10"),
+        ("bytes", "1.500 kB", 'write "1500kB" or "1500B"'),
+        ("pretrain_bytes", "2.500.000", "write 2500000"),
+        ("nominal_bytes", "10.500", "write 10500"),
+        ("test_bytes", "200.000", "write 200000 or 200"),
+        ("seed", "1.000", "write 1000 or 1"),
+        ("bytes", '"10,000"', "write 10000 or 10"),
+    ],
+)
+def test_a_count_that_may_have_its_thousands_parted_is_refused(column, cell, todo):
+    columns = {"bytes": "1000", "bits_per_byte": "3"} | {column: cell}
+    text = f"source,target,{','.join(columns)}\nscratch,fi,{','.join(columns.values())}\n"
+    refused(text, "line 2", f"column {column}", "is ambiguous", todo)
+
+
+def test_a_loss_with_three_decimals_has_one_reading():
+    head = f"{START}bits_per_byte,nats_per_byte,perplexity,validation_bits_per_byte\n"
+    (found,) = parse(f"{head}en,fi,10000.0,2.400,1.664,5.278,2.350\n").rows
+    assert (found.target_bytes, found.bits_per_byte) == (10_000, 2.4)
+    assert found.validation_bits_per_byte == 2.35
+
+
+def test_a_total_of_nats_is_refused_only_where_both_readings_can_be():
+    head = f"{START}nats,test_bytes\n"
+    (found,) = parse(f"{head}en,fi,1000,138.629,200\n").rows
+    assert found.bits_per_byte == pytest.approx(1.0, rel=1e-4)
+    refused(f"{head}en,fi,1000,277.240,200000\n", "nats", "ambiguous", "277240", "277.2400")
+
+
+def test_decimals_of_parquet_have_one_reading():
+    sizes = pa.array([Decimal("10.000"), Decimal("1000.000")], pa.decimal128(9, 3))
+    found = parse(parquet(bytes=sizes, bits_per_byte=[3.0, 2.0]))
+    assert {row.target_bytes for row in found} == {10, 1000}
+
+
+def test_what_is_said_of_semicolons_does_not_lead_to_parted_thousands():
+    text = "source;target;bytes;bits_per_byte\nen;fi;10.000;2,4\n"
+    refused(text, "separated by ';'", "decimals as 2.5", "thousands without a mark (10000)")

@@ -7,15 +7,20 @@ import textwrap
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bytetransfer.corpus.corpus import Splits
+from bytetransfer.corpus.inputs import FileState, Origin
 from bytetransfer.corpus.prepare import prepare
 from bytetransfer.errors import StoreError
 from bytetransfer.identity import canonical_json
-from bytetransfer.store import Origin, RunProgress, Store
+from bytetransfer.store import RunProgress, Store
 
-ORIGIN = Origin(key="origin", corpus="en", files={"en.txt": (400, 1)})
+FILE = FileState(
+    path="en.txt", name="en.txt", size=400, modified=1, changed=2, inode=3, content="c"
+)
+ORIGIN = Origin(key="origin", asked="asked", corpus="en", files=(FILE,))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -269,23 +274,34 @@ def folder(store):
 
 
 def test_a_prepared_corpus_is_found_by_its_origin_and_by_its_digest(store, folder):
-    assert store.known_corpus("origin") is None
+    assert store.known_corpora("asked") == []
     corpus = store.adopt_corpus(folder, ORIGIN)
     assert not folder.exists()
     assert corpus.folder == store.corpus_folder(corpus.card.digest)
-    for found in (store.known_corpus("origin"), store.corpus(corpus.card.digest)):
+    (known,) = store.known_corpora("asked")
+    assert known.origin == ORIGIN
+    for found in (store.known_corpus(known), store.corpus(corpus.card.digest)):
         assert found is not None
         assert found.card == corpus.card
-    assert store.known_corpus("other") is None
+    assert store.known_corpora("other") == []
 
 
 def test_two_origins_of_one_text_share_it(store, folder):
     first = store.adopt_corpus(folder, ORIGIN)
     again = store.new_corpus_folder("again")
-    prepare([[*first.train, *first.validation, *first.test]], again, splits=first.card.splits)
-    assert store.adopt_corpus(again, Origin(key="again", corpus="en")).folder == first.folder
+    text = [[*first.train, *first.validation, *first.test, b""]]
+    prepare(text, again, splits=first.card.splits, language="en")
+    other = store.adopt_corpus(again, Origin(key="again", asked="asked", corpus="en"))
+    assert other.folder == first.folder
     assert not again.exists()
-    assert store.known_corpus("again") is not None
+    # what is not in the digest of the text is not kept under it
+    for corpus, language, empty in ((first, None, 0), (other, "en", 1)):
+        assert (corpus.card.language, corpus.card.empty_dropped) == (language, empty)
+    cards = {known.origin.key: store.known_corpus(known) for known in store.known_corpora("asked")}
+    assert {key: found and found.card for key, found in cards.items()} == {
+        "origin": first.card,
+        "again": other.card,
+    }
 
 
 def test_the_last_origin_of_a_name_is_remembered(store, folder):
@@ -293,32 +309,38 @@ def test_the_last_origin_of_a_name_is_remembered(store, folder):
     store.adopt_corpus(folder, ORIGIN)
     assert store.last_origin("en") == ORIGIN
     assert store.last_origin("fi") is None
-    (store.root / "corpora" / "index" / "zz.json").write_text("{")
+    (store.root / "corpora" / "index" / "asked" / "zz.json").write_text("{")
     assert store.last_origin("en") == ORIGIN
 
 
 def test_a_deleted_corpus_is_not_known_any_more(store, folder):
     corpus = store.adopt_corpus(folder, ORIGIN)
+    (known,) = store.known_corpora("asked")
     (corpus.folder / "corpus.json").unlink()
-    assert store.known_corpus("origin") is None
+    assert store.known_corpus(known) is None
 
 
 def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
     corpus = store.adopt_corpus(folder, ORIGIN)
+    (known,) = store.known_corpora("asked")
     (corpus.folder / "train.bin").write_bytes(b"x")
     with pytest.raises(StoreError, match=r"train\.bin.*prepare the corpus again"):
-        store.known_corpus("origin")
+        store.known_corpus(known)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"digest": 5}', b""])
-def test_with_a_damaged_index_the_corpus_is_prepared_again(store, folder, content):
-    first = store.adopt_corpus(folder, ORIGIN)
-    (store.root / "corpora" / "index" / "origin.json").write_bytes(content)
-    assert store.known_corpus("origin") is None
-    again = store.new_corpus_folder("origin")
-    prepare([[*first.train, *first.validation, *first.test]], again, splits=first.card.splits)
-    assert store.adopt_corpus(again, ORIGIN).card == first.card
-    assert store.known_corpus("origin") is not None
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"null"])
+def test_a_damaged_entry_of_the_index_is_no_entry(store, folder, content):
+    store.adopt_corpus(folder, ORIGIN)
+    (store.root / "corpora" / "index" / "asked" / "origin.json").write_bytes(content)
+    assert store.known_corpora("asked") == []
+
+
+def test_an_entry_for_other_text_is_not_believed(store, folder):
+    corpus = store.adopt_corpus(folder, ORIGIN)
+    (known,) = store.known_corpora("asked")
+    train = msgspec.structs.replace(corpus.card.train, bytes=corpus.card.train.bytes - 1)
+    card = msgspec.structs.replace(corpus.card, train=train)
+    assert store.known_corpus(msgspec.structs.replace(known, card=card)) is None
 
 
 def test_a_corpus_deleted_in_part_is_replaced_by_a_new_one(store, folder):

@@ -206,10 +206,25 @@ def test_a_missing_key_is_named_with_an_example(key):
         ("[corpora.x]\nbinary = []", ["corpora.x.binary: the list is empty"]),
         ("[corpora.x]\nfiles = ['a', 5]", ["corpora.x.files[1]: expected a string"]),
         ("[corpora.x]\nfiles = 'a'\nlanguage = 5", ["corpora.x.language: must be a string"]),
+        ("[corpora.x]\nfiles = 'a'\nlanguage = 'Hebrew'",
+         ["corpora.x.language: 'Hebrew' is no code of a language", "write 'he'", "leave it out"]),
+        ("[corpora.x]\nfiles = 'a'\nlanguage = 'web text'", ["language", "for example 'fi'"]),
+        ("[corpora.x]\nfiles = 'a'\nlanguage = 'xx'", ["corpora.x.language: 'xx' is no code"]),
+        ("[corpora.x]\nfiles = 'a'\nlanguage = ''", ["corpora.x.language: '' is no code"]),
+        ("[corpora.x]\ngenerator = 'family'\nlanguage = 'elvish'", ["corpora.x.language: 'elv"]),
+        ("[groups.g]\ncorpora = ['a']\nfiles = '{corpus}'\nlanguages = { a = 'Norwegian' }",
+         ["groups.g.languages.a: 'Norwegian' is no code", "write 'no'"]),
         ("[corpora.x]\nfiles = 'a'\nerrors = 'ignore'", ["corpora.x.errors", "'strict', 'keep'"]),
         ("[corpora.x]\ndataset = 'a'\ndata_files = 'b'", ["corpora.x.data_files", "a list"]),
         ("[corpora.x]\nbinary = 'a'\nchunk_bytes = 0", ["corpora.x.chunk_bytes: 0 is no number"]),
         ("[corpora.x]\nbinary = 'a'\nchunk_bytes = 'k'", ["corpora.x.chunk_bytes: 'k' is no size"]),
+        ("[corpora.x]\nbinary = 'a'\nchunk_bytes = '1000TB'", ["corpora.x.chunk_bytes", "1 GB"]),
+        (f"[corpora.x]\nbinary = 'a'\nchunk_bytes = {10**30}", ["chunk_bytes: beyond 2**63"]),
+        ("[corpora.x]\ngenerator = 'nonsense'\nparagraphs = 100000",
+         ["corpora.x.paragraphs: a document may come to 78 MB", "lower paragraphs"]),
+        ("[corpora.x]\ngenerator = 'hierarchical'\nsentences = 1000000000", ["a document may"]),
+        ("[corpora.x]\ngenerator = 'nonsense'\nvocabulary = 1000000000000", ["x.vocabulary"]),
+        ("[corpora.x]\ngenerator = 'random_bytes'\ndocument_bytes = 1000000001", ["document_b"]),
         ("[corpora.x]\ngenerator = 'nonsens'", ["corpora.x.generator", "'nonsense'?", *GENERATORS]),
         ("[corpora.x]\ngenerator = ['nonsense']", ["corpora.x.generator: no generator"]),
         ("[corpora.x]\ngenerator = 'nonsense'\nwords = 'a'", ["corpora.x.words", "whole number"]),
@@ -242,6 +257,9 @@ def test_a_missing_key_is_named_with_an_example(key):
          ["both arms must be searched alike", "2 in fine-tuning"]),
         ("[transformer]\nbatch = -3", ["transformer.batch: -3 is not above 0"]),
         ("[transformer]\npatience = 0", ["transformer.patience: 0 is not above 0"]),
+        ("[numerics]\nthreads = 99999", ["numerics.threads: 99999 is too many", "at most 1024"]),
+        (f"[numerics]\nthreads = {10**20}", ["numerics.threads: beyond 2**63"]),
+        ("[transformer]\nbatch = 10000000", ["transformer.batch: 10000000 is too many"]),
         ("[numerics]\nthreads = 0", ["numerics.threads: 0 is not above 0"]),
         ("[numerics]\ndevice = 'gpu'", ["numerics.device", "'auto', 'cpu', 'cuda'"]),
         ("[estimate]\nlevel = 0.3", ["estimate.level: 0.3 is no level", "0.95"]),
@@ -252,6 +270,33 @@ def test_a_missing_key_is_named_with_an_example(key):
 )  # fmt: skip
 def test_a_wrong_table_is_named_with_what_to_write(tables, parts):
     refused(text(tables), *parts)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parts"),
+    [
+        ("seeds", "[" * 1000 + "]" * 1000, ["lists or tables nested too deep"]),
+        ("seeds", "[" * 20 + "]" * 20, ["seeds: nested too deep"]),
+        ("seeds", "9" * 5000, ["a number with more digits", "write a smaller number"]),
+        ("seeds", "9" * 30, ["seeds: beyond 2**63"]),
+        ("pretrain_bytes", f"'{'9' * 5000}MB'", ["pretrain_bytes: '999", "is no size"]),
+        ("pretrain_bytes", "'6GB'", ["pretrain_bytes: 6 GB are too many", "at most 4 GB"]),
+        ("scratch_bytes", "['1kB', '1TB']", ["scratch_bytes: 1 TB are too many", "leave ngram"]),
+        ("sources", f"['{'reverse(' * 1000}en{')' * 1000}']", ["nests more than 20 transforms"]),
+    ],
+)  # fmt: skip
+def test_what_no_study_means_is_refused_in_one_short_message(key, value, parts):
+    with pytest.raises(StudyError) as caught:
+        parse_study(text(**{key: value}), where="s.toml")
+    assert all(part in str(caught.value) for part in parts)
+    assert len(str(caught.value)) < 500
+
+
+def test_dots_nest_as_brackets_do():
+    deep = f"[transformer]\n{'a.' * 3000}a = 1"
+    with pytest.raises(StudyError, match="nested too deep") as caught:
+        parse_study(text(deep), where="s.toml")
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("key", ["corpora", "groups", "splits", "transformer", "numerics"])

@@ -21,7 +21,8 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 def test_every_number_of_bytes_can_be_written_in_every_unit(count, unit):
     whole, rest = divmod(count, UNITS[unit])
     digits = len(str(UNITS[unit])) - 1
-    written = f"{whole}.{rest:0{digits}}" if digits else str(whole)
+    # one zero more: three decimals may part thousands
+    written = f"{whole}.{rest:0{digits}}0" if digits else str(whole)
     assert parse_bytes(f"{written}{unit}") == count
     assert parse_bytes(f" {written} {unit.lower()} ") == count
 
@@ -32,7 +33,7 @@ def test_a_whole_number_is_itself(count):
 
 
 def test_what_floats_would_round_is_exact():
-    assert parse_bytes("1.005MB") == 1_005_000
+    assert parse_bytes("1.0050MB") == 1_005_000
     assert parse_bytes("9007199254740993") == 9007199254740993
 
 
@@ -43,6 +44,38 @@ def test_what_floats_would_round_is_exact():
 )  # fmt: skip
 def test_what_is_no_size_is_refused_with_an_example(written):
     with pytest.raises(UserError, match=r'for example "10kB"'):
+        parse_bytes(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "readings"),
+    [
+        ("10.000", ["10000", "10"]),
+        ("10.000 kB", ["10000kB", "10kB"]),
+        ("1.500kB", ["1500kB", "1500B"]),
+        ("1.005MB", ["1005MB", "1005kB"]),
+        ("10,000", ["10000", "10"]),
+        (" 1.500 ", ["1500"]),
+        ("1.234.567", ["1234567"]),
+        ("1,234,567 B", ["1234567B"]),
+    ],
+)
+def test_a_size_with_two_readings_is_refused_with_how_to_write_each(written, readings):
+    with pytest.raises(UserError, match="is ambiguous") as caught:
+        parse_bytes(written)
+    assert caught.value.todo == "write " + " or ".join(f'"{one}"' for one in readings)
+    for one in readings:
+        assert parse_bytes(one) > 0
+
+
+@pytest.mark.parametrize("written", ["0.125MB", "12345.000", "2.50kB", "1.2340MB", "1000.500kB"])
+def test_what_cannot_part_thousands_has_one_reading(written):
+    assert parse_bytes(written) > 0
+
+
+@pytest.mark.parametrize("written", ["9" * 5000 + "MB", 10**30, "9" * 20, "1" * 19 + "TB"])
+def test_sizes_beyond_all_disks_are_refused(written):
+    with pytest.raises(UserError, match=r"beyond 2\*\*63 bytes|is no size"):
         parse_bytes(written)
 
 

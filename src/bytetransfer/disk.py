@@ -8,8 +8,10 @@ import fcntl
 import glob
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +32,23 @@ _ADVICE = {
     errno.EISDIR: ("a folder stands where a file is needed", "move it away"),
     errno.ELOOP: ("a link that leads back to itself", "delete it"),
 }
+
+
+def shown_path(path: Path | str) -> str:
+    r"""A path as text that can be printed and stored, also where its name is not UTF-8.
+
+    >>> shown_path("fi\udcff.txt")
+    'fi\\xff.txt'
+    """
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that the disk has room for, under a path that need not be there yet."""
+    for folder in (path, *path.absolute().parents):
+        with suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return sys.maxsize
 
 
 @contextmanager

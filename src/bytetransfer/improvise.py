@@ -7,11 +7,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bytetransfer.corpus.corpus import Splits
+from bytetransfer.corpus.division import TRAIN, assigned_splits
+from bytetransfer.corpus.prepare import one_document
+from bytetransfer.corpus.shuffle import hash_documents
 from bytetransfer.corpus.sources import FileSource, read_source
 from bytetransfer.disk import write_atomic
 from bytetransfer.errors import CorpusError, StudyError
 from bytetransfer.learners.catalog import installed_learners
+from bytetransfer.study_check import MOST_COUNTED_BYTES
 from bytetransfer.study_file import parse_study
 from bytetransfer.units import format_bytes
 
@@ -26,8 +32,8 @@ _LONGEST_NAME = 100
 def write_study(sources: Sequence[str], targets: Sequence[str], folder: Path) -> Path:
     """Write the study file that `NAME=FILES` arguments stand for; its path.
 
-    The sizes fit the text there is: the from-scratch curve reaches to what the smallest target can
-    give, fine-tuning to a tenth of that.
+    The sizes fit the text there is, duplicates left out: the from-scratch curve reaches to what
+    the smallest target can give, fine-tuning to a tenth of that.
 
     Raises:
         StudyError: if an argument is not of the form NAME=FILES or the study file exists already.
@@ -78,7 +84,8 @@ def study_text(
     scratch = _ladder(min(available[name] for name in targets))
     finetune = _ladder(scratch[-1] // 10)
     pretrain = _ladder(min(available[name] for name in sources))[-1]
-    if set(sources) & set(targets):  # a target as its own source keeps its two parts apart
+    # a target as its own source, whatever it is called, keeps its two parts apart
+    if {files[name] for name in sources} & {files[name] for name in targets}:
         pretrain = _ladder(min(pretrain, scratch[-1] - finetune[-1]))[-1]
     lines = [
         "# Written by `bytetransfer run --source ... --target ...`; edit it as you like.",
@@ -97,7 +104,7 @@ def study_text(
 
 
 def _ladder(most: int) -> list[int]:
-    return [size for size in LADDER if size <= most]
+    return [size for size in LADDER if size <= min(most, MOST_COUNTED_BYTES)]
 
 
 def _study_name(sources: Sequence[str], targets: Sequence[str]) -> str:
@@ -121,15 +128,29 @@ def _split(argument: str) -> tuple[str, str]:
 
 
 def _training_bytes(name: str, files: str, folder: Path) -> int:
-    """About how much training text the files give: enough to choose sizes by."""
-    total = 0
+    """About how much training text the files give, duplicates left out: what sizes fit in.
+
+    Memory: 24 bytes a document.
+    """
+    hashes, lengths = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int64)]
     for batch in read_source(FileSource(files=(files,)), folder):
-        total += sum(map(len, batch))
-    splits = Splits()
-    usable = int(total * (1 - splits.validation_share - splits.test_share) * 0.9)
+        documents = [document for document in batch if document]
+        hashes.append(hash_documents(documents))
+        lengths.append(np.fromiter(map(len, documents), np.int64, len(documents)))
+    every, sizes = np.concatenate(hashes), np.concatenate(lengths)
+    _, first = np.unique(every[:, 0], return_index=True)
+    if len(first) == 1:
+        raise one_document(len(sizes), int(sizes[0]), f"{name} ({files})")
+    splits, total, distinct = Splits(), int(sizes.sum()), int(sizes[first].sum())
+    in_training = assigned_splits(every[first], splits) == TRAIN
+    usable = min(
+        int(total * (1 - splits.validation_share - splits.test_share) * 0.9),
+        int(sizes[first][in_training].sum()),
+    )
     if usable < LEAST_BYTES:
+        without = f", {format_bytes(distinct)} without duplicates," if distinct < total else ""
         raise CorpusError(
-            f"{format_bytes(total)} of text are too few for a study",
+            f"{format_bytes(total)} of text{without} are too few for a study",
             where=f"{name} ({files})",
             todo=f"give it at least {format_bytes(1.3 * LEAST_BYTES)}",
         )

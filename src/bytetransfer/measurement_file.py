@@ -12,6 +12,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from bytetransfer.disk import check_digest
@@ -178,6 +179,8 @@ def _text(value: object) -> str:
     """A value of Parquet as it would stand in CSV."""
     if value is None:
         return ""
+    if isinstance(value, Decimal):  # its zeros are those of the column, and part no thousands
+        return f"{value.normalize():f}"
     return repr(value) if isinstance(value, float) else str(value).strip()
 
 
@@ -191,7 +194,8 @@ def _check_separator(header: Sequence[str], separator: str, *, where: str) -> No
     if set(REQUIRED[:2]) <= set(header) or line.count(likely) <= line.count(separator):
         return
     ending = next((end for end, mark in _SEPARATORS.items() if mark == likely), None)
-    todo = f"name it {ending}" if ending else "separate them by commas, and write decimals as 2.5"
+    todo = "separate them by commas, write decimals as 2.5, and thousands without a mark (10000)"
+    todo = f"name it {ending}" if ending else todo
     named = "tabs" if likely == "\t" else repr(likely)
     raise MeasurementError(f"the file seems to be separated by {named}", where=where, todo=todo)
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from bytetransfer.errors import MeasurementError, UserError
 from bytetransfer.measurement import SCRATCH, Measurement, Place
-from bytetransfer.units import bits_per_byte, parse_bytes
+from bytetransfer.units import (
+    MOST_BYTES,
+    TWO_READINGS,
+    bits_per_byte,
+    parse_bytes,
+    readings,
+)
 
 LOSSES = ("bits_per_byte", "nats_per_byte", "perplexity", "nats")
 """Columns that state a loss: per byte of test text, or all its nats beside `test_bytes`."""
@@ -24,7 +30,6 @@ _WORDS = ("source", "target", "learner", "regime", "run")
 _SIZES = ("target_bytes", "pretrain_bytes", "nominal_bytes", "test_bytes")
 _FLAGS = ("not_converged", "below_surface")
 _MOST_BITS = 12.0  # an untrained model is near 8; beyond this the unit is another
-_MOST = 2**63 - 1  # what a column of integers holds in Parquet
 _NUMBER = re.compile(r"[0-9.eE+-]+")  # Python's float also takes 1_5 and digits of any script
 
 
@@ -108,10 +113,20 @@ class Row:
             raise self._error(
                 f"{shown(self.cells[name])} means {loss:.4g} bits per byte", name, todo
             )
+        if name == "nats":
+            self._refuse_grouped_nats(number, count)
         if not 0 < loss < math.inf:
             todo = "give a finite loss above 0, or delete the row"
             raise self._error(f"{shown(self.cells[name])} means a loss of {loss:g}", name, todo)
         return loss
+
+    def _refuse_grouped_nats(self, number: float, count: int) -> None:
+        """A total may have four digits or more, unlike a loss per byte: `277.240` can be both."""
+        cell = self.cells["nats"]
+        found = readings(cell)
+        if found and bits_per_byte(1000 * number, count) <= _MOST_BITS:
+            what = f"{shown(cell)} is ambiguous: {TWO_READINGS}"
+            raise self._error(what, "nats", f"write {found[0]} or {cell}0")
 
     def _number(self, name: str) -> float:
         cell = self.cells[name]
@@ -121,15 +136,19 @@ class Row:
             number = math.nan
         if not math.isfinite(number) or number < 0:
             least = "above 0" if name in LOSSES else "of at least 0"
-            todo = "write decimals as 2.5, and thousands without commas" if "," in cell else ""
+            is_marked = "," in cell or cell.count(".") > 1
+            todo = "write decimals as 2.5, and thousands without a mark" if is_marked else ""
             raise self._error(f"{shown(cell)} is no finite number {least}", name, todo)
         return number
 
     def _whole(self, name: str) -> int:
         cell = self.cells[name]
+        if found := readings(cell):
+            what = f"{shown(cell)} is ambiguous: {TWO_READINGS}"
+            raise self._error(what, name, f"write {' or '.join(found)}")
         number = self._number(name)
-        if number > _MOST or not number.is_integer():
-            what = "beyond 2**63" if number > _MOST else "not a whole number"
+        if number > MOST_BYTES or not number.is_integer():
+            what = "beyond 2**63" if number > MOST_BYTES else "not a whole number"
             raise self._error(f"{shown(cell)} is {what}", name)
         return int(cell) if cell.isdecimal() else int(number)  # a float is exact to 2**53 only
 
@@ -139,13 +158,9 @@ class Row:
         if not cell[-1].isalpha() or cell.lower() in ("nan", "inf"):
             return self._whole(name)
         try:
-            size = parse_bytes(cell)
-        except (UserError, ValueError) as error:
-            todo = error.todo if isinstance(error, UserError) else ""
-            raise self._error(f"{shown(cell)} is no size", name, todo) from None
-        if size > _MOST:
-            raise self._error(f"{shown(cell)} is beyond 2**63", name)
-        return size
+            return parse_bytes(cell)
+        except UserError as error:
+            raise self._error(error.what, name, error.todo) from None
 
     def _flag(self, name: str) -> bool:
         cell = self.cells[name].lower()

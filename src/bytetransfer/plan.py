@@ -162,7 +162,7 @@ def make_plan(
     Raises:
         StudyError: if a corpus cannot give the bytes the study asks of it.
     """
-    _check_sizes(study, corpora)
+    check_sizes(study, corpora)
     digests = {name: card.digest if card else UNPREPARED + name for name, card in corpora.items()}
     design = full_grid(study) if design is None else design
     draft = _Draft(study, design, digests, resolve, replicate)
@@ -323,16 +323,43 @@ def _heldout(study: Study) -> int:
     return study.splits.validation_bytes + study.splits.test_bytes
 
 
-def _check_sizes(study: Study, corpora: Mapping[str, CorpusCard | None]) -> None:
+def check_sizes(study: Study, corpora: Mapping[str, CorpusCard | None]) -> None:
+    """Refuse a study that asks more of its corpora than they can give.
+
+    Args:
+        study: what is asked for.
+        corpora: the card of each source and target by name; None where it is not prepared yet.
+
+    Raises:
+        StudyError: with what there is and what is needed.
+    """
     for name, need in _needs(study, corpora).items():
         card = corpora[name]
-        if card is not None and card.train.bytes < need:
-            raise StudyError(
-                f"{name} has {card.train.bytes:,} bytes of training text "
-                f"({format_bytes(card.train.bytes)}); the study needs {format_bytes(need)} of it",
-                where=study.name,
-                todo="give it more text, or lower the study's largest sizes",
-            )
+        if card is not None:
+            check_size(study, name, card.train.bytes, need)
+
+
+def check_size(study: Study, name: str, given: int, need: int, *, most: bool = False) -> None:
+    """Refuse a study that needs more training text of a corpus than it has.
+
+    Args:
+        study: what is asked for.
+        name: of the corpus.
+        given: bytes of training text it has.
+        need: bytes of training text it must have.
+        most: whether `given` is what its files could give at most, as nothing was read yet.
+
+    Raises:
+        StudyError: with both.
+    """
+    if given < need:
+        has = "can have at most" if most else "has"
+        raise StudyError(
+            f"{name} {has} {given:,} bytes of training text "
+            f"({format_bytes(given)}); the study needs {format_bytes(need)} of it",
+            where=study.name,
+            todo="give it more text, or lower the study's largest sizes",
+        )
 
 
 def _needs(study: Study, corpora: Mapping[str, CorpusCard | None]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The only module that knows how corpora and runs lie on disk.
 
 <root>/corpora/<digest>/             a prepared corpus
-<root>/corpora/index/<digest>.json   which input gave which corpus, so that it is not read again
+<root>/corpora/index/<asked>/<key>.json   which input gave which corpus: it is not read again
 <root>/runs/<key>/                   one folder a run:
     run.json                         the request
     result.json                      written last, by rename: its presence alone means done; ends in
@@ -23,12 +23,14 @@ import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from bytetransfer.corpus.corpus import Corpus, open_corpus
+from bytetransfer.corpus.inputs import KnownCorpus, Origin
 from bytetransfer.digests import has_seal, sealed, unsealed
 from bytetransfer.disk import disk_errors, sweep_temporaries, write_atomic
 from bytetransfer.errors import StoreError, UserError
@@ -71,32 +73,6 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     versions: dict[str, str]
     retried: bool = False
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a corpus is prepared from.
-
-    Attributes:
-        key: digest of all that decides the result: the key of the cache of inputs.
-        corpus: what a study calls it.
-        files: size and time of change, in nanoseconds, of each local file, by path.
-    """
-
-    key: str
-    corpus: str
-    files: dict[str, tuple[int, int]] = {}
-
-
-class KnownCorpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An origin and the corpus that came of it.
-
-    Attributes:
-        digest: of the corpus.
-        origin: what it was prepared from.
-    """
-
-    digest: str
-    origin: Origin
 
 
 class Store:
@@ -287,30 +263,44 @@ class Store:
             else:
                 shutil.rmtree(final, ignore_errors=True)  # what was left of one, deleted in part
                 folder.replace(final)
-        known = KnownCorpus(digest=corpus.card.digest, origin=origin)
-        write_atomic(self.index_file(origin.key), msgspec.json.encode(known))
-        return open_corpus(final)
+        known = KnownCorpus(card=corpus.card, origin=origin)
+        self.know_corpus(known)
+        return replace(open_corpus(final), card=known.card)
 
-    def known_corpus(self, key: str) -> Corpus | None:
-        """The corpus prepared from the origin with that key, None if it has to be prepared."""
-        # an index that is damaged is no reason to stop: the corpus is prepared again
-        known = _read_if_sound(self.index_file(key), KnownCorpus)
-        if known is None or not (self.corpus_folder(known.digest) / "corpus.json").exists():
+    def know_corpus(self, known: KnownCorpus) -> None:
+        """Keep what a corpus was prepared from, so that it is found again."""
+        path = self._index / known.origin.asked / f"{known.origin.key}.json"
+        write_atomic(path, msgspec.json.encode(known))
+
+    def known_corpora(self, asked: str) -> list[KnownCorpus]:
+        """Corpora that were prepared as is asked, of these or other files; the newest first.
+
+        An entry that cannot be read is left out: its corpus is prepared again.
+        """
+        entries = sorted(self._index.glob(f"{asked}/*.json"), key=_changed_at, reverse=True)
+        found = (_read_if_sound(path, KnownCorpus) for path in entries)
+        return [known for known in found if known is not None]
+
+    def known_corpus(self, known: KnownCorpus) -> Corpus | None:
+        """The corpus that came of a known origin, None if it has to be prepared."""
+        folder = self.corpus_folder(known.card.digest)
+        if not (folder / "corpus.json").exists():
             return None
-        return self.corpus(known.digest)
+        corpus = open_corpus(folder)
+        return replace(corpus, card=known.card) if known.is_of(corpus.card) else None
 
     def last_origin(self, corpus: str) -> Origin | None:
         """What the corpus of that name was prepared from when it last was."""
         latest, found = -1, None
-        for path in self.root.glob("corpora/index/*.json"):
-            known, changed = _read_if_sound(path, KnownCorpus), path.stat().st_mtime_ns
+        for path in self._index.glob("*/*.json"):
+            known, changed = _read_if_sound(path, KnownCorpus), _changed_at(path)
             if known is not None and known.origin.corpus == corpus and changed > latest:
                 latest, found = changed, known.origin
         return found
 
-    def index_file(self, key: str) -> Path:
-        """What says which corpus was prepared from the origin with that key."""
-        return self.root / "corpora" / "index" / f"{key}.json"
+    @property
+    def _index(self) -> Path:
+        return self.root / "corpora" / "index"
 
     # ── what takes long and depends on nothing but a key ─────────────────────────────────────────
 
@@ -348,6 +338,13 @@ class Store:
                     todo="wait for it to end or stop it, then start again",
                 ) from None
             yield
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # since it was listed
+        return -1
 
 
 def _read(path: Path, kind: type[T], *, todo: str) -> T | None:

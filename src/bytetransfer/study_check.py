@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bytetransfer.corpus.language_codes import is_language
+from bytetransfer.corpus.language_names import code_of_name
 from bytetransfer.corpus.synthetic import GENERATORS
 from bytetransfer.errors import StudyError
-from bytetransfer.learners.catalog import LEARNER_NAMES, Arm, search_size, settings_for
+from bytetransfer.learners.catalog import LEARNER_NAMES, SURFACE, Arm, search_size, settings_for
 from bytetransfer.measurement import SCRATCH
 from bytetransfer.study import Study
 from bytetransfer.units import format_bytes
 
 MOST_SEEDS = 100
 MOST_REPLICATES = 50
+MOST_THREADS = 1024
+MOST_COUNTED_BYTES = 2**32 - 1
+"""Of text in one run of the n-gram learner, whose counts have 32 bits."""
+MOST_SEQUENCES = 1_000_000
+"""Of a step; the published recipe takes 512."""
 LEAST_ADAPTIVE_SEEDS = 3
 """With two, stopping by luck is likelier (`benchmarks/adaptive.py`: .944 against .953)."""
 
@@ -50,10 +57,12 @@ def check_study(study: Study, *, where: str) -> None:
                 where=f"{where}, learners",
                 todo=f"choose from {', '.join(LEARNER_NAMES)}",
             )
+    _check_counted(study, where=where)
     for name, expression in study.expressions().items():
         _check_known(study, name, expression.corpus, where=where)
     _check_controls(study, where=where)
     _check_groups(study, where=where)
+    _check_languages(study, where=where)
     _check_options(study, where=where)
 
 
@@ -126,6 +135,22 @@ def _check_replicates(study: Study, *, where: str) -> None:
         )
 
 
+def _check_counted(study: Study, *, where: str) -> None:
+    """What the n-gram learner would refuse after everything is prepared is refused at once."""
+    sizes = {
+        "pretrain_bytes": study.pretrain_bytes,
+        "finetune_bytes": max(study.finetune_bytes),
+        "scratch_bytes": max(study.scratch_bytes),
+    }
+    for key, size in sizes.items():
+        if SURFACE in study.learners and size > MOST_COUNTED_BYTES:
+            raise StudyError(
+                f"{format_bytes(size)} are too many for the learner {SURFACE}",
+                where=f"{where}, {key}",
+                todo=f"write at most {format_bytes(4e9)}, or leave {SURFACE} out of learners",
+            )
+
+
 def _check_known(study: Study, name: str, corpus: str, *, where: str) -> None:
     grouped = {member for group in study.groups.values() for member in group.corpora}
     if corpus in study.corpora or corpus in grouped or corpus in GENERATORS:
@@ -148,6 +173,28 @@ def _check_controls(study: Study, *, where: str) -> None:
             where=f"{where}, corpora.{name}",
             todo="give that corpus another name",
         )
+
+
+def _check_languages(study: Study, *, where: str) -> None:
+    """A word that is no code would be useless later: to detectors, distances and names."""
+    stated = {
+        f"corpora.{name}.language": spec.language
+        for name, spec in study.corpora.items()
+        if spec.language is not None
+    } | {
+        f"groups.{group}.languages.{name}": tag
+        for group, members in study.groups.items()
+        for name, tag in members.languages.items()
+    }
+    for key, tag in stated.items():
+        if not is_language(tag):
+            code = code_of_name(tag)
+            hint = f"write {code!r}" if code else "write an ISO 639 code, for example 'fi'"
+            raise StudyError(
+                f"{tag[:50]!r} is no code of a language",
+                where=f"{where}, {key}",
+                todo=f"{hint}; what is in no language needs none: leave it out",
+            )
 
 
 def _check_groups(study: Study, *, where: str) -> None:
@@ -194,6 +241,14 @@ def _check_options(study: Study, *, where: str) -> None:
         if value is not None and value <= 0:
             todo = "write a number above 0"
             raise StudyError(f"{value} is not above 0", where=f"{where}, {key}", todo=todo)
+    limits = {
+        "transformer.batch": (rates.batch, MOST_SEQUENCES),
+        "numerics.threads": (study.numerics.threads, MOST_THREADS),
+    }
+    for key, (value, most) in limits.items():
+        if value is not None and value > most:
+            what = f"{value} is too many"
+            raise StudyError(what, where=f"{where}, {key}", todo=f"write at most {most}")
     asked = {key for key in ("pretrain_learning_rate", "scratch_learning_rates",
              "finetune_learning_rates", "patience", "most_bytes", "most_pretrain_bytes")
              if getattr(rates, key) is not None}  # fmt: skip

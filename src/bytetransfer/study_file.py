@@ -27,7 +27,7 @@ from bytetransfer.study import (
     Study,
 )
 from bytetransfer.study_check import check_study
-from bytetransfer.units import parse_bytes
+from bytetransfer.units import MOST_BYTES, parse_bytes
 
 _SIZES = ("pretrain_bytes",)
 _SIZE_LISTS = ("finetune_bytes", "scratch_bytes")
@@ -44,6 +44,9 @@ _TABLES: dict[str, type] = {
     "analysis": AnalysisOptions,
     "adaptive": AdaptiveOptions,
 }
+
+_DEEPEST = 8
+"""Levels of lists and tables; what has a meaning needs five."""
 
 _EXAMPLES = {
     "name": 'name = "english-to-finnish"',
@@ -100,13 +103,9 @@ def parse_study(text: str, *, where: str) -> Study:
     Raises:
         StudyError: for the first thing that is wrong.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        todo = "a line reads key = value, with text in quotes and lists in brackets"
-        raise StudyError(f"no valid TOML: {error}", where=where, todo=todo) from None
+    raw = _toml(text, where=where)
     _refuse_unknown(raw, Study, where=where, path="")
-    _refuse_non_finite(raw, where=where, path="")
+    _refuse_no_value(raw, where=where, path="")
     raw = _with_adaptive(_with_sizes(raw, where=where))
     parts: dict[str, Any] = {
         "corpora": {
@@ -126,6 +125,20 @@ def parse_study(text: str, *, where: str) -> Study:
     study = msgspec.structs.replace(study, **parts)
     check_study(study, where=where)
     return study
+
+
+def _toml(text: str, *, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        todo = "a line reads key = value, with text in quotes and lists in brackets"
+        raise StudyError(f"no valid TOML: {error}", where=where, todo=todo) from None
+    except RecursionError:
+        todo = "remove brackets: no list here holds lists of lists"
+        raise StudyError("lists or tables nested too deep", where=where, todo=todo) from None
+    except ValueError:  # of an integer of thousands of digits; Python does not read it
+        what = "a number with more digits than any value has"
+        raise StudyError(what, where=where, todo="write a smaller number") from None
 
 
 def _expression(written: str, *, where: str) -> str:
@@ -241,14 +254,21 @@ def _refuse_unknown(raw: dict[str, Any], kind: type, *, where: str, path: str) -
             )
 
 
-def _refuse_non_finite(value: Any, *, where: str, path: str) -> None:
+def _refuse_no_value(value: Any, *, where: str, path: str, depth: int = 0) -> None:
+    """Refuse numbers that are none or that no column holds, and what is nested beyond meaning."""
+    place = f"{where}, {path}"
     if isinstance(value, float) and not math.isfinite(value):
-        raise StudyError(f"{value} is no value", where=f"{where}, {path}", todo="write a number")
+        raise StudyError(f"{value} is no value", where=place, todo="write a number")
+    if isinstance(value, int) and abs(value) > MOST_BYTES:
+        raise StudyError("beyond 2**63", where=place, todo="write a smaller number")
+    if depth > _DEEPEST:
+        todo = "remove brackets or dots: nothing in a study file is nested so"
+        raise StudyError("nested too deep", where=place[:200], todo=todo)
     items = value.items() if isinstance(value, dict) else ()
     for key, item in items:
-        _refuse_non_finite(item, where=where, path=_join(path, key))
+        _refuse_no_value(item, where=where, path=_join(path, key), depth=depth + 1)
     for item in value if isinstance(value, list) else ():
-        _refuse_non_finite(item, where=where, path=path)
+        _refuse_no_value(item, where=where, path=path, depth=depth + 1)
 
 
 def _convert(raw: dict[str, Any], kind: Any, *, where: str, path: str) -> Any:

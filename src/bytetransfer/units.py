@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import string
 from fractions import Fraction
 
 from bytetransfer.errors import UserError
@@ -15,13 +16,38 @@ _UNITS = tuple(
     for name in ("TB", "GB", "MB", "kB")
 )
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
+_LONGEST_SIZE = 40  # characters: room for every size there is, none for numbers that take minutes
+
+TWO_READINGS = "the mark may separate thousands or begin decimals"
+MOST_BYTES = 2**63 - 1
+"""The largest size: what a column of integers holds."""
+
+
+def readings(number: str, unit: str = "") -> list[str]:
+    """Both readings of a number whose mark may separate thousands or begin decimals; else none.
+
+    >>> readings("10.000"), readings("1.500", "kB"), readings("2.5"), readings("0.125", "MB")
+    (['10000', '10'], ['1500kB', '1500B'], [], [])
+    """
+    if not _GROUPED.fullmatch(number):
+        return []
+    digits = number.replace(".", "").replace(",", "")
+    found, units = [digits + unit], list(_POWERS)
+    if len(digits) > len(number) - 2:  # one mark
+        if number.endswith("000"):
+            found.append(number[:-4] + unit)
+        elif unit.upper() in units[1:]:  # whole in the next smaller unit
+            found.append(digits + units[units.index(unit.upper()) - 1].replace("K", "k"))
+    return found
 
 
 def parse_bytes(text: str | int) -> int:
     """The number of bytes meant by `text`; units are decimal, as in the paper.
 
     Raises:
-        UserError: for anything that is not a whole number of bytes.
+        UserError: for anything that is not a whole number of bytes, and for numbers with two
+            readings, such as `10.000`: ten with decimals, or ten thousand.
 
     >>> parse_bytes("6MB"), parse_bytes("2.5 kB"), parse_bytes(0), parse_bytes("300")
     (6000000, 2500, 0, 300)
@@ -30,9 +56,13 @@ def parse_bytes(text: str | int) -> int:
     if isinstance(text, bool) or not isinstance(text, (str, int)):
         raise UserError(f"{text!r} is no size", todo=todo)
     if isinstance(text, int):
-        if text < 0:
-            raise UserError(f"{text} is no size", todo=todo)
+        if not 0 <= text <= MOST_BYTES:
+            what = f"{text} is no size" if text < 0 else "the size is beyond 2**63 bytes"
+            raise UserError(what, todo=todo)
         return text
+    if len(text) > _LONGEST_SIZE:
+        raise UserError(f"{text[: _LONGEST_SIZE - 1] + '…'!r} is no size", todo=todo)
+    _refuse_grouped(text)
     match = _SIZE.fullmatch(text)
     power = _POWERS.get(match[2].upper() or "B") if match else None
     if match is None or power is None:
@@ -40,7 +70,18 @@ def parse_bytes(text: str | int) -> int:
     count = Fraction(match[1]) * power  # exact, where 1.005 * 10**6 is not
     if count.denominator != 1:
         raise UserError(f"{text!r} is not a whole number of bytes", todo=todo)
+    if count > MOST_BYTES:
+        raise UserError(f"{text!r} is beyond 2**63 bytes", todo=todo)
     return int(count)
+
+
+def _refuse_grouped(text: str) -> None:
+    """Raise a UserError for a size that has two readings, with how to write either."""
+    number = text.strip().rstrip(string.ascii_letters).rstrip()
+    found = readings(number, text.strip().removeprefix(number).strip())
+    if found:
+        what = f"{text.strip()!r} is ambiguous: {TWO_READINGS}"
+        raise UserError(what, todo=f"write {' or '.join(map(repr, found))}".replace("'", '"'))
 
 
 def format_bytes(count: float) -> str:

@@ -135,7 +135,7 @@ def test_text_that_is_held_out_whole_is_not_called_empty(tmp_path):
     ("documents", "splits", "advice"),
     [
         (texts(5000, length=6)[:100], Splits(), "add text, or raise validation_share"),
-        ([b"raw" * 30_000], Splits(), "smaller chunk_bytes"),
+        ([b"raw" * 30_000, b"war" * 30_000], Splits(), "smaller chunk_bytes"),
         (texts(20, length=30_000), Splits(), "one document a line"),
         (texts(2000), Splits(validation_bytes=500), "raise validation_bytes"),
         (texts(2000), Splits(test_bytes=500), "raise test_bytes"),
@@ -265,3 +265,18 @@ def test_derive_leaves_out_training_text_that_became_held_out(tmp_path):
     assert not held_out & set(last_digits.train)
     lost = corpus.card.train.documents - last_digits.card.train.documents
     assert last_digits.card.duplicates_dropped == lost > 0
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([[b"word " * 5_000]], "it is one document of 25 kB"),
+        ([[b"word " * 5_000, b""]], "it is one document of 25 kB"),
+        ([[b"the same line"] * 700], "it is one document of 13 B, 700 times: none can be held out"),
+    ],
+)
+def test_one_document_only_is_said_to_be_that(tmp_path, batches, message):
+    with pytest.raises(CorpusError, match=message) as caught:
+        prepare(batches, tmp_path / "x")
+    assert 'documents = "lines"' in caught.value.todo
+    assert not (tmp_path / "x").exists()

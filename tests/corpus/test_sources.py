@@ -256,15 +256,40 @@ def test_hub_without_the_library(tmp_path, monkeypatch):
         read(HubSource(dataset="x/y"), tmp_path)
 
 
-def test_input_files_follow_the_files(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes(b"a\n")
-    source = FileSource(files=("*.txt",))
-    before = input_files(source, tmp_path)
-    assert before == input_files(source, tmp_path) == {str(path): (2, path.stat().st_mtime_ns)}
-    path.write_bytes(b"ab\n")
-    assert input_files(source, tmp_path) != before
-    assert input_files(HubSource(dataset="x/y", data_files=("b.parquet",)), tmp_path) == {}
+def test_input_files_are_the_local_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "folder/b.txt", "folder/deep/c.txt", "folder/.cache/d"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"a\n")
+    one, two, three = (tmp_path / name for name in ("a.txt", "folder/b.txt", "folder/deep/c.txt"))
+    assert input_files(FileSource(files=("*.txt",)), tmp_path) == [one]
+    assert input_files(HubSource(dataset="text", data_files=("*.txt",)), tmp_path) == [one]
+    assert input_files(HubSource(dataset="x/y", data_files=("b.parquet",)), tmp_path) == []
+    for dataset in ("./folder", str(tmp_path / "folder")):
+        assert input_files(HubSource(dataset=dataset), tmp_path) == [two, three]
+    assert input_files(HubSource(dataset="../folder"), tmp_path / "folder") == [two, three]
+
+
+def test_a_folder_is_told_from_an_id_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study" / "own" / "text").mkdir(parents=True)
+    (tmp_path / "wiki").mkdir()
+    base = tmp_path / "study"
+    for dataset in ("own/text", "wiki"):  # beside the study file, and where one stands
+        with pytest.raises(CorpusError, match=rf"an id of the hub, and a folder .*\./{dataset}"):
+            input_files(HubSource(dataset=dataset), base)
+    assert "no such folder" in refused(HubSource(dataset="./text"), base)
+    (base / "a.txt").write_text("a")
+    assert "files = " in refused(HubSource(dataset="./a.txt"), base)
+
+
+def test_a_local_folder_is_read_from_the_study_s_folder(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "study" / "text").mkdir(parents=True)
+    (tmp_path / "study" / "text" / "train.txt").write_text("first\nthird\n")
+    monkeypatch.chdir(tmp_path)
+    assert read(HubSource(dataset="./text"), tmp_path / "study") == [b"first", b"third"]
 
 
 def test_sources_are_told_apart_and_unknown_keys_refused():

@@ -318,7 +318,6 @@ DAMAGE = {
     "corpus text": lambda place: _cut(sorted(place.folder.rglob("train.bin"))[0]),
     "corpus card": lambda place: _cut(sorted(place.folder.rglob("corpus.json"))[0]),
     "corpus ends": lambda place: _cut(sorted(place.folder.rglob("test.ends.npy"))[0]),
-    "index": lambda place: _cut(_newest(place, "corpora/index/*.json")),
 }
 
 
@@ -333,6 +332,13 @@ def test_a_damaged_record_of_circumstances_stops_nothing(finished_place: Any) ->
     ):
         ended = finished_place.call(*command)
         assert ended.exit_code == 0, ended.output
+    assert finished_place.results() == expected
+
+
+def test_a_damaged_index_makes_the_text_be_read_again(finished_place: Any) -> None:
+    expected = finished_place.results()
+    _cut(_newest(finished_place, "corpora/index/*/*.json"))
+    assert finished_place.call(*RUN).exit_code == 0
     assert finished_place.results() == expected
 
 

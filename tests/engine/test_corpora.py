@@ -1,16 +1,24 @@
 import gzip
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from bytetransfer.corpus import inputs
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.sources import FileSource, HubSource
-from bytetransfer.corpus.synthetic import FamilySettings, NonsenseSettings
+from bytetransfer.corpus.synthetic import (
+    FamilySettings,
+    NonsenseSettings,
+    RandomBytesSettings,
+    generate,
+)
 from bytetransfer.engine import corpora
 from bytetransfer.engine.corpora import CorpusRoom
-from bytetransfer.errors import CorpusError, MissingExtraError, StoreError
+from bytetransfer.errors import CorpusError, MissingExtraError, StoreError, StudyError
 from bytetransfer.study import CorpusSpec, Group
 
 SPLITS = Splits(validation_share=0.1, test_share=0.1, validation_bytes=20_000, test_bytes=20_000)
@@ -79,9 +87,10 @@ def test_what_is_prepared_does_not_depend_on_where_it_lies(study, tmp_path, stor
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in [*tmp_path.glob("*.txt"), *tmp_path.glob("*.gz")]:
-        path.rename(moved / path.name)
+        shutil.copy(path, moved / path.name)
+        path.unlink()
     assert room(study, tmp_path, store).known()["fi"] is None
-    second = room(study, moved, store).prepare(lambda *_: None)
+    second = room(study, moved, store).prepare(lambda *_: pytest.fail("it is prepared already"))
     assert {n: c.card for n, c in first.items()} == {n: c.card for n, c in second.items()}
 
 
@@ -122,7 +131,7 @@ def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store, mo
     assert set(place.unprepared().values()) == {"never prepared"}
     place.prepare(lambda *_: None)
     assert place.unprepared() == {}
-    os.utime(tmp_path / "fi.txt", (1, 1))
+    write_lines(tmp_path / "fi.txt", "fix")
     (tmp_path / "en.txt").unlink()
     why = place.unprepared()
     assert why["fi"] == "changed since it was prepared: fi.txt"
@@ -132,7 +141,7 @@ def test_what_is_unprepared_is_said_with_what_changed(study, tmp_path, store, mo
 
     source = FileSource(files=("fi.txt", "more.txt"))
     more = msgspec.structs.replace(study, corpora=study.corpora | {"fi": CorpusSpec(text=source)})
-    os.utime(tmp_path / "no.txt.gz", (2, 2))  # of the group of es, and divided before all others
+    write_lines(tmp_path / "no.txt.gz", "nog")  # of the group of es, and divided before all others
     why = room(more, tmp_path, store).unprepared()
     assert why["es"] == why["hill"] == "changed since it was prepared: no.txt.gz"
 
@@ -161,6 +170,10 @@ def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
     (tmp_path / "fi.txt").unlink()
     place = room(study, tmp_path, store)
     assert place.known()["fi"] is None
+    assert "fi.txt): the file does not exist" in place.unprepared()["fi"]
+    (tmp_path / "fi.txt").symlink_to("gone")
+    assert "fi.txt): a link whose target is missing" in place.unprepared()["fi"]
+    (tmp_path / "fi.txt").unlink()
     with pytest.raises(CorpusError, match=r"fi \(.*fi\.txt\): the file does not exist; check"):
         place.prepare(lambda *_: None)
     write_lines(tmp_path / "fi.txt", "fi")
@@ -168,7 +181,7 @@ def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(
 
 
 def test_what_is_wrong_with_a_text_is_said_with_its_name(study, tmp_path, store):
-    (tmp_path / "fi.txt").write_bytes(b"good\n" * 5 + b"\xff\n")
+    (tmp_path / "fi.txt").write_bytes(b"good\n" * 5_000 + b"\xff\n")
     with pytest.raises(CorpusError, match=r"^corpora\.fi \(.*fi\.txt"):
         room(study, tmp_path, store).prepare(lambda *_: None)
     assert room(study, tmp_path, store).known()["fi"] is None
@@ -235,3 +248,229 @@ def test_a_cleaned_corpus_keeps_its_language_and_follows_its_detector(
     assert all(b"en" in document[:3] for document in [*clean.train, *clean.test])
     monkeypatch.setattr(transforms, "detector_version", lambda name: "vowels 2")
     assert set(place.unprepared()) == {"decontaminate(en)"}
+
+
+# ── what is known of files ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_corrected_language_is_heard(study, tmp_path, store):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    for language in ("fi", "he", None, "fi"):
+        spec = CorpusSpec(text=FileSource(files=("fi.txt",)), language=language)
+        changed = replace(study, corpora=study.corpora | {"fi": spec})
+        prepared = room(changed, tmp_path, store).prepare(lambda *_: None)
+        assert prepared["fi"].card.language == language
+        known = room(changed, tmp_path, store).known()["fi"]
+        assert known is not None
+        assert known.card == prepared["fi"].card
+
+
+def test_what_was_left_out_is_told_of_the_text_at_hand(study, tmp_path, store):
+    first = room(study, tmp_path, store).prepare(lambda *_: None)["fi"]
+    text = (tmp_path / "fi.txt").read_bytes()
+    (tmp_path / "fi.txt").write_bytes(text + b"\n" + text)
+    second = room(study, tmp_path, store).prepare(lambda *_: None)["fi"]
+    assert second.card.digest == first.card.digest
+    assert (first.card.duplicates_dropped, second.card.duplicates_dropped) == (0, 900)
+    assert (first.card.empty_dropped, second.card.empty_dropped) == (0, 1)
+
+
+def test_other_content_with_the_same_size_and_time_is_noticed(study, tmp_path, store):
+    before = room(study, tmp_path, store).prepare(lambda *_: None)
+    path = tmp_path / "en.txt"
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"en", b"no"))
+    os.utime(path, ns=times)
+    assert path.stat().st_size == len(text)
+    assert (
+        room(study, tmp_path, store).unprepared()["en"] == "changed since it was prepared: en.txt"
+    )
+    after = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert after["en"].card.digest != before["en"].card.digest
+
+
+def read_files(monkeypatch) -> list[str]:
+    """The names of files whose content is read for its digest, from now on."""
+    read: list[str] = []
+    real = inputs.hashlib.file_digest
+
+    def counting(file, name):
+        read.append(Path(file.name).name)
+        return real(file, name)
+
+    monkeypatch.setattr(inputs.hashlib, "file_digest", counting)
+    return read
+
+
+def test_what_is_checked_out_again_is_read_once_more_and_not_prepared(
+    study, tmp_path, store, monkeypatch
+):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    read = read_files(monkeypatch)
+    assert None not in room(study, tmp_path, store).known().values()
+    assert read == []  # nothing is read where nothing has changed
+    text = (tmp_path / "en.txt").read_bytes()
+    (tmp_path / "en.txt").unlink()
+    (tmp_path / "en.txt").write_bytes(text)
+    (tmp_path / "fi.txt").touch()
+    assert None not in room(study, tmp_path, store).known().values()
+    assert sorted(read) == ["en.txt", "fi.txt"]  # each once, whatever is derived from it
+    assert None not in room(study, tmp_path, store).known().values()
+    assert len(read) == 2  # and then it is known again
+    room(study, tmp_path, store).prepare(lambda *_: pytest.fail("it is prepared already"))
+
+
+def test_files_of_other_sizes_are_not_read_by_a_plan(study, tmp_path, store, monkeypatch):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    write_lines(tmp_path / "en.txt", "en", 901)
+    read = read_files(monkeypatch)
+    assert room(study, tmp_path, store).known()["en"] is None
+    assert read == []
+
+
+def test_a_store_that_cannot_be_written_still_knows_its_corpora(
+    study, tmp_path, store, monkeypatch
+):
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    (tmp_path / "en.txt").touch()
+
+    def refuse(known):
+        raise StoreError("the disk is read-only")
+
+    monkeypatch.setattr(store, "know_corpus", refuse)
+    assert None not in room(study, tmp_path, store).known().values()
+
+
+def test_text_that_changes_while_it_is_read_is_refused(study, tmp_path, store):
+    def write_on(name: str, _: int) -> None:
+        if name == "fi":
+            with (tmp_path / "fi.txt").open("a") as file:
+                file.write("one more\n")
+
+    with pytest.raises(CorpusError, match=r"fi\.txt: changed while it was read"):
+        room(study, tmp_path, store).prepare(write_on)
+    assert room(study, tmp_path, store).known()["fi"] is None
+
+
+def test_a_folder_given_as_dataset_is_watched(make, tmp_path, store, monkeypatch):
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "text").mkdir()
+    write_lines(tmp_path / "text" / "train.txt", "en")
+    write_lines(tmp_path / "fi.txt", "fi")
+    study = make.study(
+        sources=("en",), targets=("fi",), pretrain_bytes=8_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000),
+        corpora={
+            "en": CorpusSpec(text=HubSource(dataset="./text")),
+            "fi": CorpusSpec(text=FileSource(files=("fi.txt",))),
+        },
+    )  # fmt: skip
+    before = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert room(study, tmp_path, store).unprepared() == {}
+    write_lines(tmp_path / "text" / "train.txt", "English")
+    assert room(study, tmp_path, store).unprepared() == {
+        "en": "changed since it was prepared: text/train.txt"
+    }
+    after = room(study, tmp_path, store).prepare(lambda *_: None)
+    assert after["en"].card.digest != before["en"].card.digest
+    shutil.rmtree(tmp_path / "text")
+    assert "there is no such folder" in room(study, tmp_path, store).unprepared()["en"]
+
+
+def test_a_name_that_is_not_utf8_is_read_and_found_again(make, tmp_path, store):
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "en") + b"\xff.txt"))
+    write_lines(path, "en")
+    write_lines(tmp_path / "fi.txt", "fi")
+    texts = {name: FileSource(files=(f"{name}*.txt",)) for name in ("en", "fi")}
+    study = make.study(
+        sources=("en",), targets=("fi",), pretrain_bytes=8_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000),
+        corpora={name: CorpusSpec(text=text) for name, text in texts.items()},
+    )  # fmt: skip
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    assert room(study, tmp_path, store).unprepared() == {}
+    write_lines(path, "English")
+    why = room(study, tmp_path, store).unprepared()
+    assert why == {"en": "changed since it was prepared: en\\xff.txt"}
+
+
+# ── checks before costs ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Everything that is generated or derived, by name, from now on."""
+    paid: list[str] = []
+    for name in ("generate", "derive"):
+        real = getattr(corpora, name)
+
+        def counting(*args, _name=name, _real=real, **options):
+            paid.append(_name)
+            return _real(*args, **options)
+
+        monkeypatch.setattr(corpora, name, counting)
+    return paid
+
+
+def test_texts_are_checked_before_anything_is_generated_or_derived(study, tmp_path, store, costs):
+    names = ("nonsense", "cipher(en)", "en")
+    too_much = replace(study, sources=names, pretrain_bytes=15_000, scratch_bytes=(1_000, 9_000))
+    with pytest.raises(StudyError, match=r"^small: en has .* the study needs 15 kB of it"):
+        room(too_much, tmp_path, store).prepare(lambda *_: None)
+    # where only what is derived is asked for, its text is checked the same
+    only = replace(too_much, sources=("nonsense", "reverse(cipher(en))"))
+    with pytest.raises(StudyError, match=r"^small: en has .* the study needs 15 kB of it"):
+        room(only, tmp_path, store).prepare(lambda *_: None)
+    assert costs == []
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    assert set(costs) == {"generate", "derive"}
+
+
+def test_one_text_under_two_names_is_checked_before_costs(make, tmp_path, store, costs):
+    write_lines(tmp_path / "en.txt", "en")
+    texts = {name: CorpusSpec(text=FileSource(files=("en.txt",))) for name in ("en", "fi")}
+    study = make.study(
+        sources=("en", "nonsense"), targets=("fi",), pretrain_bytes=9_000, splits=SPLITS,
+        scratch_bytes=(1_000, 9_000), finetune_bytes=(5_000,), corpora=texts,
+    )  # fmt: skip
+    with pytest.raises(StudyError, match=r"en has .*needs 14 kB of it"):
+        room(study, tmp_path, store).prepare(lambda *_: None)
+    assert costs == []
+
+
+def test_files_that_are_too_small_are_not_read_to_know_it(study, tmp_path, store, monkeypatch):
+    too_much = replace(study, pretrain_bytes=4 * 10**9)
+    with pytest.raises(StudyError, match=r"en can have at most .*; the study needs 4 GB of it"):
+        room(too_much, tmp_path, store).known()
+    packed = FileSource(files=("no.txt.gz",))  # nobody knows what it holds
+    other = replace(too_much, corpora=study.corpora | {"en": CorpusSpec(text=packed)})
+    assert room(replace(other, groups={}, targets=("fi",)), tmp_path, store).known()["en"] is None
+    monkeypatch.setattr(corpora, "_LONG_TO_READ", 1_000)
+    with pytest.raises(StudyError, match="en can have at most"):
+        room(too_much, tmp_path, store).prepare(lambda *_: pytest.fail("it is read"))
+
+
+def test_a_disk_that_is_known_to_be_too_small_is_said_first(study, tmp_path, store, monkeypatch):
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 100_000)
+    with pytest.raises(StoreError, match=r"room for 100 kB, and .* at least \((hill|nonsense) "):
+        room(study, tmp_path, store).prepare(lambda *_: pytest.fail("it is read"))
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 10**9)
+    room(study, tmp_path, store).prepare(lambda *_: None)
+    monkeypatch.setattr(corpora, "free_bytes", lambda folder: 0)
+    room(study, tmp_path, store).prepare(lambda *_: None)  # nothing is left to write
+
+
+@pytest.mark.parametrize(
+    "settings", [NonsenseSettings(), RandomBytesSettings(document_bytes=90_000)]
+)
+def test_generated_documents_come_in_whole_rounds_and_small_batches(settings):
+    batches = list(corpora._batched(generate(settings, seed=0), 2_500_000))
+    documents = [document for batch in batches for document in batch]
+    assert len(documents) % 64 == 0
+    assert len(documents) >= 512
+    before = len(documents) - 64
+    assert before < 512 or sum(map(len, documents[:before])) < 2_500_000
+    assert all(sum(map(len, batch)) < 4_100_000 for batch in batches)
+    assert documents == [d for d, _ in zip(generate(settings, seed=0), documents, strict=False)]

@@ -24,6 +24,11 @@ tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie vo:
 xh:xho yi:yid yo:yor za:zha zh:zho/chi zu:zul
 """
 
+# Codes that were replaced, and that corpora (mC4), locales and detectors still write.
+_REPLACED = """
+he:iw id:in yi:ji jv:jw ro:mo,mol hr:scr sr:scc
+"""
+
 # Individual languages that corpora and detectors mostly write by the code of their macrolanguage
 # (ISO 639-3), which are then counted as that one. Members that are told apart everywhere are not
 # in the list: Indonesian and Malay, Croatian, Bosnian and Serbian, Nynorsk and Bokmål.
@@ -39,7 +44,7 @@ def _pairs(table: str, separator: str) -> dict[str, str]:
     return {one: code for code, ones in entries for one in ones.split(separator)}
 
 
-_TWO_OF_THREE = _pairs(_THREE_LETTERS, "/")
+_TWO_OF_THREE = _pairs(_THREE_LETTERS, "/") | _pairs(_REPLACED, ",")
 _THREE_OF_TWO = {entry[:2]: entry[3:6] for entry in _THREE_LETTERS.split()}
 _MACROLANGUAGES = _pairs(_VARIETIES, ",")
 _CODES = frozenset(_TWO_OF_THREE.values())
@@ -49,8 +54,9 @@ _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]+)*")
 def language_code(tag: str) -> str | None:
     """The ISO 639 code that a tag stands for, of two letters where there is one.
 
-    Script, region and variant are left out, and varieties that corpora mostly write by the code
-    of their macrolanguage get that code. Whether such a language exists is not checked.
+    Script, region and variant are left out; a code that was replaced is the one that replaced it;
+    varieties that corpora mostly write by the code of their macrolanguage get that code. Whether
+    such a language exists is not checked.
 
     Args:
         tag: an ISO 639 code or a tag that begins with one (BCP 47), in any case.
@@ -60,8 +66,8 @@ def language_code(tag: str) -> str | None:
 
     >>> language_code("zh-Hant"), language_code("por"), language_code("nob"), language_code("arz")
     ('zh', 'pt', 'no', 'ar')
-    >>> language_code("audio") is None
-    True
+    >>> language_code("iw"), language_code("audio")
+    ('he', None)
     """
     match = _TAG.fullmatch(tag.strip())
     if match is None:
@@ -103,3 +109,15 @@ def named_language(name: str) -> str | None:
     """
     code = language_code(name)
     return code if code in _CODES else None
+
+
+def is_language(tag: str) -> bool:
+    """Whether a tag may be stated as a language: of two letters, only codes that there are.
+
+    Codes of three letters are thousands, and are taken as they stand.
+
+    >>> [is_language(tag) for tag in ("fi", "zh-Hant", "tpi", "iw", "xx", "Finnish", "")]
+    [True, True, True, True, False, False, False]
+    """
+    code = language_code(tag)
+    return code is not None and (len(code) == 3 or code in _CODES)

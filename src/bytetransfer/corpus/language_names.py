@@ -32,6 +32,7 @@ zh Chinese, zu Zulu
 """
 
 _NAME_OF = dict(entry.strip().split(" ", 1) for entry in _NAMES.split(","))
+_CODE_OF = {name.casefold(): code for code, name in _NAME_OF.items()}
 
 
 def language_name(name: str) -> str | None:
@@ -42,3 +43,12 @@ def language_name(name: str) -> str | None:
     """
     code = named_language(name) if name.isalpha() else None
     return None if code is None else _NAME_OF[code]
+
+
+def code_of_name(name: str) -> str | None:
+    """The code of a language that is called by its English name, None if none is called so.
+
+    >>> code_of_name("hebrew"), code_of_name("he")
+    ('he', None)
+    """
+    return _CODE_OF.get(name.strip().casefold())

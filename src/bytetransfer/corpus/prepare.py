@@ -290,6 +290,9 @@ def refuse_too_small(card: CorpusCard, name: str) -> None:
     """Raise a CorpusError where a split is too small to measure anything on."""
     if card.documents_read == card.empty_dropped:
         raise _empty(name, card.empty_dropped)
+    filled = card.documents_read - card.empty_dropped
+    if filled - card.duplicates_dropped == 1:
+        raise one_document(filled, card.bytes_read // filled, name)
     if not card.train.bytes:
         raise CorpusError(
             f"all of its {card.documents_read:,} documents are held out: none is left to train on",
@@ -308,6 +311,23 @@ def refuse_too_small(card: CorpusCard, name: str) -> None:
             where=name,
             todo=_more_held_out(card, split),
         )
+
+
+def one_document(times: int, size: int, name: str) -> CorpusError:
+    """The error of a text that is one document, however often it stands there.
+
+    Args:
+        times: how often.
+        size: its bytes.
+        name: what to call the text.
+    """
+    again = f", {times:,} times" if times > 1 else ""
+    return CorpusError(
+        f"it is one document of {format_bytes(size)}{again}: none can be held out to test on",
+        where=name,
+        todo='cut it into documents: one a line (documents = "lines"), or a file each; of binary '
+        "files, with a smaller chunk_bytes",
+    )
 
 
 def _more_held_out(card: CorpusCard, split: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from bytetransfer.corpus.patterns import files_below, is_folder, resolve
 from bytetransfer.corpus.readers import (
     Batches,
     OnBadUtf8,
@@ -20,7 +20,9 @@ from bytetransfer.corpus.readers import (
     read_whole,
 )
 from bytetransfer.corpus.splits import Kind
+from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError, MissingExtraError
+from bytetransfer.units import format_bytes
 
 Format = Literal["auto", "text", "jsonl", "parquet"]
 
@@ -28,7 +30,9 @@ _FORMATS: dict[str, Format] = {".txt": "text", ".jsonl": "jsonl", ".parquet": "p
 _COMPRESSED = {".gz", ".zst"}
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
 _HUB_BATCH_ROWS = 1000
+_NOT_PACKED = {".txt", ".jsonl"}
 _BATCH_BYTES = 1 << 20
+_MOST_CHUNK_BYTES = 1_000_000_000  # a document is held in memory
 
 
 class FileSource(
@@ -68,12 +72,15 @@ class HubSource(
     """A dataset of the Hugging Face hub, streamed; or local files through the same library.
 
     Attributes:
-        dataset: its id, or `csv`, `json`, `parquet`, `text` for local `data_files`.
+        dataset: its id; or a folder, as a path that begins with `./`, `../`, `/` or `~` and
+            starts from the study's folder; or `csv`, `json`, `parquet`, `text` for local
+            `data_files`.
         config: its configuration (often a language).
         split: which of its own splits to read; bytetransfer divides the documents anew.
         column: what holds the text.
         revision: commit of the dataset, so that everyone reads the same.
-        data_files: files of the dataset, or local ones, relative to the study's folder.
+        data_files: files of the dataset, or local ones, relative to the study's folder (of a
+            folder given as dataset: relative to that).
     """
 
     dataset: str
@@ -106,6 +113,11 @@ class BinarySource(
         if self.chunk_bytes is not None and self.chunk_bytes < 1:
             what = f"{self.chunk_bytes} is no number of bytes"
             raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
+        if self.chunk_bytes is not None and self.chunk_bytes > _MOST_CHUNK_BYTES:
+            most = format_bytes(_MOST_CHUNK_BYTES)
+            what = f"{format_bytes(self.chunk_bytes)} are more than a document can have"
+            todo = f'write at most "{most}"; a shorter file is one document'
+            raise CorpusError(what, where="chunk_bytes", todo=todo)
 
 
 Source = FileSource | HubSource | BinarySource
@@ -137,56 +149,57 @@ def read_source(source: Source, base: Path) -> Batches:
     return _filled(batch for reader in readers for batch in reader)
 
 
-def input_files(source: Source, base: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change, in nanoseconds, of the local files `source` names, by path.
+def input_files(source: Source, base: Path) -> list[Path]:
+    """The local files that `source` is read from.
 
     Raises:
-        CorpusError: where a file does not exist.
+        CorpusError: where one does not exist or cannot be read.
     """
-    local = source.data_files if isinstance(source, HubSource) else source.files
-    if isinstance(source, HubSource) and source.dataset not in _LOCAL_BUILDERS:
-        local = ()
-    states = {str(path): path.stat() for path in resolve(local, base)}
-    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
+    if not isinstance(source, HubSource):
+        return resolve(source.files, base)
+    if source.dataset in _LOCAL_BUILDERS:
+        return resolve(source.data_files, base)
+    folder = _local_folder(source.dataset, base)
+    return [] if folder is None else files_below(folder)
 
 
-def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
-    """The files that paths and globs name: in the order given, each glob sorted, none twice.
+def most_bytes(source: Source, base: Path) -> int | None:
+    """The most text the local files of `source` can hold, without reading them.
+
+    None where only reading tells: compressed files, Parquet, data sets.
 
     Raises:
-        CorpusError: for a path that does not exist or a glob that matches no file.
+        CorpusError: where a file does not exist or cannot be read.
     """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = base / Path(pattern).expanduser()
-        if not glob.has_magic(pattern) or path.exists():
-            matches = [path]
-        else:
-            # not Path.glob, which takes no absolute patterns
-            names = glob.glob(str(Path(pattern).expanduser()), root_dir=base, recursive=True)  # noqa: PTH207
-            matches = sorted(base / name for name in names if (base / name).is_file())
-        if not matches:
-            todo = f"check the pattern; it is looked for in {base.resolve()}"
-            raise CorpusError("no file matches", where=pattern, todo=todo)
-        for match in matches:
-            found.setdefault(_existing(match, base))
-    return list(found)
+    if isinstance(source, HubSource):
+        return None
+    paths = resolve(source.files, base)
+    if isinstance(source, FileSource) and any(path.suffix not in _NOT_PACKED for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)
 
 
-def _existing(path: Path, base: Path) -> Path:
-    try:
-        exists = path.exists()
-    except OSError as error:  # a name no file can have
-        shown = f"{str(path)[:80]}…" if len(str(path)) > 80 else str(path)
-        what = f"cannot be read ({error.strerror})"
-        raise CorpusError(what, where=shown, todo="check its name") from None
-    if not exists:
-        todo = f"check its name; relative paths start from {base.resolve()}"
-        raise CorpusError("the file does not exist", where=str(path), todo=todo)
-    if path.is_dir():
-        todo = f"name the files in it, for example {path.name}/*.txt"
-        raise CorpusError("a folder, not a file", where=str(path), todo=todo)
-    return path.resolve()
+def _local_folder(dataset: str, base: Path) -> Path | None:
+    """The folder that a dataset is, None where it is one of the hub.
+
+    Raises:
+        CorpusError: where there is no such folder, or an id of the hub is also one.
+    """
+    where = f"dataset {dataset}"
+    if dataset not in (".", "..") and not dataset.startswith(("/", "./", "../", "~")):
+        for folder in (base / dataset, Path(dataset)):
+            if is_folder(folder):
+                what = f"an id of the hub, and a folder ({shown_path(folder.resolve())})"
+                todo = f'write "./{dataset}" for one beside the study file, or rename the folder'
+                raise CorpusError(what, where=where, todo=todo)
+        return None
+    folder = base / Path(dataset).expanduser()
+    if not is_folder(folder):
+        what = "a file, not a folder" if folder.exists() else "there is no such folder"
+        start = shown_path(base.resolve())
+        todo = f"relative paths start from {start}; for single files write files = ..."
+        raise CorpusError(what, where=where, todo=todo)
+    return folder.resolve()
 
 
 def _read_file(path: Path, source: FileSource) -> Batches:
@@ -249,13 +262,15 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
         import datasets
     except ImportError as error:
         raise MissingExtraError("datasets", extra="hub") from error
-    where = f"dataset {source.dataset}"
+    where, dataset = f"dataset {source.dataset}", source.dataset
     files: list[str] | None = list(source.data_files) or None
-    if source.dataset in _LOCAL_BUILDERS:
+    if dataset in _LOCAL_BUILDERS:
         files = [str(path) for path in resolve(source.data_files, base)]
+    elif folder := _local_folder(dataset, base):
+        dataset = str(folder)
     try:
         stream = datasets.load_dataset(
-            source.dataset,
+            dataset,
             source.config,
             split=source.split,
             revision=source.revision,

@@ -16,11 +16,15 @@ import numpy as np
 
 from bytetransfer.corpus.draws import Draws
 from bytetransfer.corpus.family import FamilySettings, family_documents
+from bytetransfer.errors import CorpusError
+from bytetransfer.units import format_bytes
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 _LETTERS = 26
+_MOST_WORDS = 1_000_000
+_MOST_DOCUMENT_BYTES = 1_000_000
 _BATCH_SENTENCES = 64
 _BATCH_BYTES = 1 << 16
 
@@ -53,13 +57,16 @@ class NonsenseSettings(
     """
 
     kind: ClassVar[Literal["text", "binary"]] = "text"
-    vocabulary: Positive = 5000
+    vocabulary: Annotated[int, msgspec.Meta(ge=1, le=_MOST_WORDS)] = 5000
     paragraphs: Positive = 8
     paragraphs_range: NotNegative = 3
     sentences: Positive = 10
     sentences_range: NotNegative = 3
     words: Positive = 10
     words_range: NotNegative = 5
+
+    def __post_init__(self) -> None:
+        _refuse_long_documents(self, self.words + self.words_range)
 
 
 class HierarchicalSettings(
@@ -90,13 +97,16 @@ class HierarchicalSettings(
     """
 
     kind: ClassVar[Literal["text", "binary"]] = "text"
-    vocabulary: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)] = 5000
+    vocabulary: Annotated[int, msgspec.Meta(ge=2, le=_MOST_WORDS, multiple_of=2)] = 5000
     paragraphs: Positive = 8
     paragraphs_range: NotNegative = 3
     sentences: Positive = 10
     sentences_range: NotNegative = 3
     pairs: Annotated[int, msgspec.Meta(ge=1, le=6)] = 5
     pairs_range: Annotated[int, msgspec.Meta(ge=0, le=4)] = 2
+
+    def __post_init__(self) -> None:
+        _refuse_long_documents(self, 2 * (self.pairs + self.pairs_range))
 
 
 class RandomBytesSettings(
@@ -114,7 +124,7 @@ class RandomBytesSettings(
     """
 
     kind: ClassVar[Literal["text", "binary"]] = "binary"
-    document_bytes: Positive = 1024
+    document_bytes: Annotated[int, msgspec.Meta(ge=1, le=_MOST_DOCUMENT_BYTES)] = 1024
 
 
 GeneratorSettings = NonsenseSettings | HierarchicalSettings | RandomBytesSettings | FamilySettings
@@ -146,15 +156,37 @@ def generate(settings: GeneratorSettings, *, seed: int) -> Iterator[bytes]:
     return family_documents(settings)
 
 
+def _refuse_long_documents(
+    settings: NonsenseSettings | HierarchicalSettings, most_words: int
+) -> None:
+    """Raise a CorpusError for documents that one could wait for longer than for the study."""
+    sentences = (settings.paragraphs + settings.paragraphs_range) * (
+        settings.sentences + settings.sentences_range
+    )
+    letters = _word_letters(settings.vocabulary)
+    most = sentences * most_words * (letters + 1)
+    if most > _MOST_DOCUMENT_BYTES:
+        limit = format_bytes(_MOST_DOCUMENT_BYTES)
+        what = f"a document may come to {format_bytes(most)}, more than {limit}"
+        todo = "lower paragraphs, sentences or words, or their ranges"
+        raise CorpusError(what, where="paragraphs", todo=todo)
+
+
 def _vocabulary(size: int) -> list[bytes]:
     """The first `size` words aaa, baa, caa, ... of the shortest sufficient length."""
-    length = 1
-    while _LETTERS**length < size:
-        length += 1
+    length = _word_letters(size)
     return [
         bytes(97 + index // _LETTERS**place % _LETTERS for place in range(length))
         for index in range(size)
     ]
+
+
+def _word_letters(vocabulary: int) -> int:
+    """How many letters a word needs for so many words to differ."""
+    length = 1
+    while _LETTERS**length < vocabulary:
+        length += 1
+    return length
 
 
 def _around(draws: Draws, mean: int, spread: int) -> int:

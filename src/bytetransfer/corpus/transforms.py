@@ -18,7 +18,7 @@ from bytetransfer.corpus.ciphers import TARGET_SCRIPTS, cipher, cipher_to_script
 from bytetransfer.corpus.detectors import DETECTORS, detector_version, load_detector
 from bytetransfer.corpus.draws import Draws
 from bytetransfer.corpus.foreign_lines import remove_foreign_lines
-from bytetransfer.corpus.language_codes import language_code
+from bytetransfer.corpus.language_codes import is_language
 from bytetransfer.errors import CorpusError, StudyError
 
 OptionValue = str | int
@@ -123,6 +123,9 @@ def parse_transform(written: str) -> Expression:
     return _Parser(written).parse()
 
 
+_DEEPEST = 20
+"""Transforms of transforms; two or three have a meaning."""
+
 _TOKEN = re.compile(r"""\s*(?:([\w.+-]+)|("[^"]*"|'[^']*')|([(),=]))""")
 
 
@@ -162,7 +165,7 @@ class _Parser:
         self.next += 1
         return token
 
-    def _expression(self) -> Expression:
+    def _expression(self, depth: int = 0) -> Expression:
         name = self._name("the name of a corpus or a transform")
         if self._peek() != "(":
             return Expression(name)
@@ -171,7 +174,9 @@ class _Parser:
                 f"names an unknown transform, {name}", _suggestion(name, list(TRANSFORMS))
             )
         self._take()
-        argument = self._expression()
+        if depth >= _DEEPEST:
+            raise self._fault(f"nests more than {_DEEPEST} transforms", "write fewer")
+        argument = self._expression(depth + 1)
         options: dict[str, OptionValue] = {}
         while self._peek() == ",":
             self._take()
@@ -209,7 +214,7 @@ class _Parser:
             raise self._fault(
                 f"names an unknown {option}, {value or 'nothing'}", _suggestion(value, list(known))
             )
-        if option == "language" and language_code(value) is None:
+        if option == "language" and not is_language(value):
             raise self._fault(
                 f"names no language, {value or 'nothing'}", "write an ISO 639 code, for example fi"
             )
@@ -223,7 +228,9 @@ class _Parser:
         return token
 
     def _fault(self, what: str, todo: str) -> StudyError:
-        return StudyError(f"the expression {what}", where=self.written.strip() or '""', todo=todo)
+        written = self.written.strip()
+        where = written if len(written) <= 200 else f"{written[:200]}…"
+        return StudyError(f"the expression {what}", where=where or '""', todo=todo)
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -10,23 +10,29 @@ from typing import Literal
 from bytetransfer.corpus.aligned import prepare_aligned
 from bytetransfer.corpus.corpus import Corpus
 from bytetransfer.corpus.division import Placed
+from bytetransfer.corpus.inputs import Origin, refuse_changed
 from bytetransfer.corpus.language_codes import named_language
-from bytetransfer.corpus.prepare import derive, prepare
-from bytetransfer.corpus.sources import FileSource, input_files, kind_of, read_source
-from bytetransfer.corpus.synthetic import GENERATORS, generate
+from bytetransfer.corpus.prepare import MEMORY_BYTES, derive, prepare
+from bytetransfer.corpus.sources import (
+    kind_of,
+    most_bytes,
+    read_source,
+)
+from bytetransfer.corpus.synthetic import generate
 from bytetransfer.corpus.transforms import Expression, make_transform
-from bytetransfer.errors import CorpusError, MissingExtraError, UserError
-from bytetransfer.identity import digest
+from bytetransfer.disk import free_bytes
+from bytetransfer.engine.origins import GENERATED_SEED, TRANSFORM_SEED, Origins, first_few, naming
+from bytetransfer.errors import CorpusError, StoreError
 from bytetransfer.leftovers import sweep_preparations
-from bytetransfer.store import Origin, Store
-from bytetransfer.study import CorpusSpec, Group, Study
+from bytetransfer.plan import check_size, check_sizes
+from bytetransfer.store import Store
+from bytetransfer.study import CorpusSpec, Study
+from bytetransfer.units import format_bytes
 
-PREPARATION_FORMAT = 2
-"""Raised when the same input would be prepared differently: part of the key of known inputs."""
-
-_GENERATED_SEED = 0
-_TRANSFORM_SEED = 0
 _BATCH = 64
+_BATCH_BYTES = 4_000_000
+_LONG_TO_READ = 100_000_000
+"""Smaller files are read before they are called too small: what is wrong in them is said first."""
 _LEAST_DOCUMENTS = 512
 
 Watch = Callable[[str, int], None]  # (corpus, bytes read so far)
@@ -44,13 +50,24 @@ class CorpusRoom:
     def __init__(self, study: Study, base: Path, store: Store) -> None:
         self._study, self._base, self._store = study, base, store
         self._placed: dict[tuple[str, ...], Placed] = {}
+        self._origins = Origins(study, base, store)
 
     def known(self) -> dict[str, Corpus | None]:
-        """Each source and target, None where it is not prepared (or its input has changed)."""
+        """Each source and target, None where it is not prepared (or its input has changed).
+
+        Raises:
+            StudyError: where files that are not prepared are smaller than what is asked of them.
+        """
+        found = self._found()
+        for expression in (self._study.expressions()[n] for n, one in found.items() if one is None):
+            self._refuse_too_little_to_read(expression.corpus)
+        return found
+
+    def _found(self) -> dict[str, Corpus | None]:
         found: dict[str, Corpus | None] = {}
         for name, expression in self._study.expressions().items():
             try:
-                found[name] = self._store.known_corpus(self._origin(expression).key)
+                found[name] = self._origins.known(self._origins.asked(expression))
             except CorpusError:  # its files are not there: for a plan that is "not prepared"
                 found[name] = None
         return found
@@ -58,24 +75,73 @@ class CorpusRoom:
     def unprepared(self) -> dict[str, str]:
         """Each source and target that is not prepared, and what changed since it last was."""
         known, expressions = self.known(), self._study.expressions()
-        return {n: self._change(expressions[n]) for n, corpus in known.items() if corpus is None}
+        missing = (name for name, corpus in known.items() if corpus is None)
+        return {name: self._origins.change(expressions[name]) for name in missing}
 
     def prepare(self, watch: Watch) -> dict[str, Corpus]:
         """Every source and target, prepared now where it is not yet.
 
+        What can be known first is checked first: sizes of files and the room on the disk before
+        anything is read, texts before anything is generated or derived.
+
         Raises:
             CorpusError: if text is missing, unreadable or too little.
+            StudyError: if a text cannot give what the study asks of it.
+            StoreError: if the disk cannot hold what is asked for.
         """
         with self._store.lock("prepare", wait=True):
             sweep_preparations(self._store)
             expressions = self._study.expressions()
+            found = self._found()
+            self._refuse_too_full(found)
+            names = dict.fromkeys(expression.corpus for expression in expressions.values())
+            texts = [name for name in names if self._origins.spec(name).text is not None]
+            for name in texts:
+                self._refuse_too_little_to_read(name, least=_LONG_TO_READ)
+            for name in texts:
+                corpus = self._get(Expression(name), watch)
+                check_size(self._study, name, corpus.card.train.bytes, self._origins.need(name))
+                if name in found:
+                    found[name] = corpus
+            cards = {name: corpus.card if corpus else None for name, corpus in found.items()}
+            check_sizes(self._study, cards)
             return {name: self._get(expression, watch) for name, expression in expressions.items()}
 
+    def _refuse_too_little_to_read(self, name: str, *, least: int = 0) -> None:
+        """Raise a StudyError where files of `least` bytes or more cannot hold what is asked."""
+        source = self._origins.spec(name).text
+        try:
+            most = None if source is None else most_bytes(source, self._base)
+        except CorpusError:  # said where it is read
+            return
+        if most is not None and most >= least:
+            check_size(self._study, name, most, self._origins.need(name), most=True)
+
+    def _refuse_too_full(self, found: Mapping[str, Corpus | None]) -> None:
+        """Raise a StoreError where the disk has not the room for what is certain to be written."""
+        missing = [name for name, corpus in found.items() if corpus is None]
+        needs = self._study.needed_bytes()
+        sizes = {name: needs.get(name, 0) for name in missing}
+        plain = (name for name in missing if self._study.expressions()[name].argument is None)
+        for name in plain:
+            if self._origins.spec(name).generator is not None:
+                made = self._origins.generated_bytes(name)
+                sizes[name] = 2 * made if made > MEMORY_BYTES else made  # it is shuffled on disk
+        total, free = sum(sizes.values()), free_bytes(self._store.root)
+        if total > free:
+            raise StoreError(
+                f"the disk has room for {format_bytes(free)}, and the corpora of the study take "
+                f"{format_bytes(total)} at least ({_sizes_text(sizes)})",
+                where=str(self._store.root),
+                todo="lower the study's largest sizes, free some space, or use another --store",
+            )
+
     def _get(self, expression: Expression, watch: Watch) -> Corpus:
-        origin = self._origin(expression)
-        known = self._store.known_corpus(origin.key)
+        asked = self._origins.asked(expression)
+        known = self._origins.known(asked)
         if known is not None:
             return known
+        origin = self._origins.origin(asked)
         group = self._study.group_of(expression.name)
         if expression.argument is not None:
             folder = self._derived(expression, origin, watch)
@@ -83,14 +149,15 @@ class CorpusRoom:
             return self._aligned(group, watch)[expression.name]
         else:
             folder = self._plain(expression.name, origin, watch)
+        refuse_changed(asked.paths, asked.states)
         return self._store.adopt_corpus(folder, origin)
 
     def _plain(self, name: str, origin: Origin, watch: Watch) -> Path:
-        spec = self._spec(name)
+        spec = self._origins.spec(name)
         placed = self._placed_before(name, watch)
         folder = self._store.new_corpus_folder(origin.key)
         batches = _counted(self._batches(name), name, watch)
-        with _naming(f"corpora.{name}"):
+        with naming(f"corpora.{name}"):
             prepare(
                 batches,
                 folder,
@@ -104,26 +171,29 @@ class CorpusRoom:
 
     def _aligned(self, name: str, watch: Watch) -> dict[str, Corpus]:
         group = self._study.groups[name]
-        origins = {m: self._origin(Expression(name=m)) for m in group.corpora}
+        asked = {m: self._origins.asked(Expression(name=m)) for m in group.corpora}
+        origins = {m: self._origins.origin(asked[m]) for m in group.corpora}
         placed = self._placed_before(group.corpora[0], watch)
         folders = {m: self._store.new_corpus_folder(origins[m].key) for m in group.corpora}
         members = {m: _counted(self._batches(m), m, watch) for m in group.corpora}
-        languages = {m: self._spec(m).language for m in group.corpora}
+        languages = {m: self._origins.spec(m).language for m in group.corpora}
         splits = self._study.splits
-        with _naming(f"groups.{name}"):
+        with naming(f"groups.{name}"):
             prepare_aligned(members, folders, splits=splits, languages=languages, placed=placed)
+        for member in asked.values():
+            refuse_changed(member.paths, member.states)
         return {m: self._store.adopt_corpus(folders[m], origins[m]) for m in group.corpora}
 
     def _derived(self, expression: Expression, origin: Origin, watch: Watch) -> Path:
         assert expression.argument is not None
         base = self._get(expression.argument, watch)
         folder = self._store.new_corpus_folder(origin.key)
-        with _naming(str(expression)):
+        with naming(str(expression)):
             language = base.card.language or named_language(expression.corpus)
             transform = make_transform(
                 expression.name,
                 expression.options,
-                seed=_TRANSFORM_SEED,
+                seed=TRANSFORM_SEED,
                 sample=base.train,
                 language=language,
             )
@@ -133,97 +203,20 @@ class CorpusRoom:
 
     def _placed_before(self, name: str, watch: Watch) -> Placed:
         """The documents of the aligned groups that are divided before the corpus `name` is."""
-        before = self._groups_before(name)
+        before = self._origins.groups_before(name)
         if before not in self._placed:
             members = [m for group in before for m in self._study.groups[group].corpora]
             corpora = [self._get(Expression(name=member), watch) for member in members]
             self._placed[before] = Placed.of(corpora)
         return self._placed[before]
 
-    def _groups_before(self, name: str) -> tuple[str, ...]:
-        """Aligned groups of the study that decide for `name` where shared documents stand.
-
-        They are divided one after the other, by name, and before all other corpora.
-        """
-        used = {expression.corpus for expression in self._study.expressions().values()}
-        groups = self._study.groups.items()
-        aligned = sorted(n for n, group in groups if group.aligned and used & set(group.corpora))
-        own = self._study.group_of(name)
-        return tuple(aligned[: aligned.index(own)] if own in aligned else aligned)
-
-    def _spec(self, name: str) -> CorpusSpec:
-        if name in self._study.corpora:
-            return self._study.corpora[name]
-        group = self._study.group_of(name)
-        if group is not None:
-            return _member(self._study.groups[group], name)
-        return CorpusSpec(generator=GENERATORS[name]())
-
     def _batches(self, name: str) -> Iterable[list[bytes]]:
-        spec = self._spec(name)
+        spec = self._origins.spec(name)
         if spec.text is not None:
             return read_source(spec.text, self._base)
         assert spec.generator is not None
-        documents = generate(spec.generator, seed=_GENERATED_SEED)
-        return _batched(documents, self._generated_bytes(name))
-
-    def _generated_bytes(self, name: str) -> int:
-        """How much a generator must give so that its training part suffices for the study."""
-        needs = self._study.needed_bytes()
-        expressions = self._study.expressions()
-        need = max(
-            needs.get(n, 0) for n, expression in expressions.items() if expression.corpus == name
-        )
-        splits = self._study.splits
-        held_out = splits.validation_share + splits.test_share
-        # the shares are of documents by hash: allow for their luck
-        return int(need / (1 - held_out) * 1.1) + 50_000
-
-    def _origin(self, expression: Expression) -> Origin:
-        """What the corpus is prepared from: its own input and the groups divided before it."""
-        name = expression.corpus
-        groups = [*self._groups_before(name)]
-        own = self._study.group_of(name)
-        if own is not None and self._study.groups[own].aligned:
-            groups.append(own)
-        members = [m for group in groups for m in self._study.groups[group].corpora]
-        inputs: list[object] = []
-        files: dict[str, tuple[int, int]] = {}
-        for read in dict.fromkeys([*members, name]):
-            described, found = self._input(read)
-            inputs.append([read, described, found])
-            files |= found
-        fixed = [PREPARATION_FORMAT, _GENERATED_SEED, _TRANSFORM_SEED, *expression.depends_on]
-        what = [str(expression), groups, inputs, self._study.splits, fixed]
-        return Origin(key=digest(what), corpus=str(expression), files=files)
-
-    def _input(self, name: str) -> tuple[object, dict[str, tuple[int, int]]]:
-        """What a corpus is read from, as the study states it, and its local files."""
-        spec = self._spec(name)
-        if spec.text is None:
-            return [spec.language, spec.generator, self._generated_bytes(name)], {}
-        with _naming(name):
-            return [spec.language, spec.text], input_files(spec.text, self._base)
-
-    def _change(self, expression: Expression) -> str:
-        """What differs from when the corpus was last prepared."""
-        last = self._store.last_origin(str(expression))
-        try:
-            origin = self._origin(expression)
-        except CorpusError as error:
-            return "never prepared" if last is None else f"{error.where}: {error.what}"
-        if (index := self._store.index_file(origin.key)).exists():
-            return f"its prepared text was deleted, or {index.name} in corpora/index is damaged"
-        if last is None:
-            return "never prepared"
-        files = origin.files
-        found = [_short(f, self._base) for f in files if last.files.get(f, files[f]) != files[f]]
-        if found:
-            return f"changed since it was prepared: {_first_few(found)}"
-        found = [_short(f, self._base) for f in sorted(set(files) ^ set(last.files))]
-        if found:
-            return f"other files than it was prepared from: {_first_few(found)}"
-        return "the study file asks for something else than when it was prepared"
+        documents = generate(spec.generator, seed=GENERATED_SEED)
+        return _batched(documents, self._origins.generated_bytes(name))
 
 
 def _kind(spec: CorpusSpec) -> Literal["text", "binary"]:
@@ -233,37 +226,9 @@ def _kind(spec: CorpusSpec) -> Literal["text", "binary"]:
     return spec.generator.kind
 
 
-class _naming:
-    """Puts the corpus's name before the message of whatever is wrong with it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MissingExtraError):  # it is the install that lacks something
-            return
-        if isinstance(error, UserError) and not error.where.startswith(self._name):
-            place = f"{self._name} ({error.where})" if error.where else self._name
-            raise type(error)(error.what, where=place, todo=error.todo) from error
-
-
-def _member(group: Group, name: str) -> CorpusSpec:
-    files = group.files.replace("{corpus}", name)
-    source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
-    return CorpusSpec(text=source, language=group.languages.get(name, name))
-
-
-def _short(file: str, base: Path) -> str:
-    path, home = Path(file), base.resolve()
-    return str(path.relative_to(home)) if path.is_relative_to(home) else file
-
-
-def _first_few(names: list[str], count: int = 3) -> str:
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+def _sizes_text(sizes: Mapping[str, int]) -> str:
+    largest = sorted(sizes, key=lambda name: -sizes[name])
+    return first_few([f"{name} {format_bytes(sizes[name])}" for name in largest if sizes[name]])
 
 
 def _counted(batches: Iterable[list[bytes]], name: str, watch: Watch) -> Iterator[list[bytes]]:
@@ -278,7 +243,13 @@ def _batched(documents: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
     """Documents in batches until `size` bytes and enough documents to hold some out have passed."""
     given = count = 0
     while given < size or count < _LEAST_DOCUMENTS:
-        batch = list(islice(documents, _BATCH))
-        given += sum(map(len, batch))
-        count += len(batch)
-        yield batch
+        held: list[bytes] = []
+        for document in islice(documents, _BATCH):
+            held.append(document)
+            given += len(document)
+            if sum(map(len, held)) >= _BATCH_BYTES:  # long ones do not pile up in memory
+                yield held
+                held = []
+        count += _BATCH
+        if held:
+            yield held
