@@ -337,3 +337,16 @@ def test_what_is_remembered_is_made_once_and_damage_makes_it_again(store):
     assert store.remembered(["key", 1], make) == {"value": [2, 2]}
     assert list(path.parent.iterdir()) == [path]
     assert store.remembered(["key", 2], make) == {"value": [3, 2]}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ESTALE])
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_disk_that_knows_no_locks_is_refused(store, monkeypatch, wait, number):
+    """To go on without one might spoil a run that two processes do."""
+    monkeypatch.setattr("fcntl.flock", refuse(number))
+    with (
+        pytest.raises(StoreError, match=r"cannot lock files.*--store") as refused,
+        store.lock("x", wait=wait),
+    ):
+        pytest.fail("there is no lock")
+    assert refused.value.where == str(store.root)

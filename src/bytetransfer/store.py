@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.identity import canonical_json, digest
+from bytetransfer.locks import hold
 from bytetransfer.run import Ending, Result, Run
 
 T = TypeVar("T")
@@ -317,21 +317,16 @@ class Store:
             busy: what to say when refusing.
 
         Raises:
-            StoreError: if another process holds it and `wait` is False.
+            StoreError: if another process holds it and `wait` is False, or the disk knows no locks.
         """
         path = self.root / "locks" / f"{name}.lock"
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("w")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise StoreError(
-                    busy or f"{name} is in use by another process",
-                    where=str(self.root),
-                    todo="wait for it to end or stop it, then start again",
-                ) from None
+            busy = busy or f"{name} is in use by another process"
+            local = "choose a folder on a local disk with --store"
+            hold(file, self.root, wait=wait, busy=busy, local=local)
             yield
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
+from bytetransfer.locks import hold
 
 CARD_NAME = "corpus.json"
 
@@ -42,7 +43,7 @@ def written_folder(folder: Path) -> Iterator[Path]:
         with disk_errors(folder):
             lock = (temporary / _LOCK_NAME).open("wb")
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            hold(lock, folder, wait=True, local="choose a folder on a local disk")
             yield temporary
             with disk_errors(folder):
                 (temporary / _LOCK_NAME).unlink()
