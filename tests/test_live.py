@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
+import threading
+import time
 
 import pytest
 
+from bytetransfer import live
 from bytetransfer.errors import UserError
 from bytetransfer.live import Edition, serving
 
@@ -56,3 +60,58 @@ def test_a_port_in_use_is_a_clear_error():
         port = int(address.rstrip("/").rsplit(":", 1)[1])
         with pytest.raises(UserError, match="--port"), serving(lambda: Edition("", ""), port=port):
             pytest.fail("two servers on one port")
+
+
+def where(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
+    return host, int(port)
+
+
+def test_a_client_that_resets_its_connection_is_nobodys_concern(capfd):
+    with serving(lambda: Edition("", "x" * 30_000_000)) as address:
+        for wanted in (b"", b"GET / HT", b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"):
+            for _ in range(5):
+                client = socket.create_connection(where(address), timeout=5)
+                client.sendall(wanted)
+                if len(wanted) > 9:
+                    client.recv(10)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+        assert get(address)[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bug_in_the_page_keeps_its_traceback(capfd):
+    def current() -> Edition:
+        raise ZeroDivisionError
+
+    with serving(current) as address, pytest.raises(OSError, match=r".*"):
+        get(address)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_client_that_says_nothing_or_takes_nothing_loses_its_connection(monkeypatch, capfd):
+    monkeypatch.setattr(live, "_PATIENCE_SECONDS", 0.2)
+    before = threading.active_count()
+    with serving(lambda: Edition("", "x" * 30_000_000)) as address:
+        silent, greedy = (socket.create_connection(where(address), timeout=5) for _ in range(2))
+        greedy.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert silent.recv(1) == b""
+        end = time.monotonic() + 10
+        while threading.active_count() > before + 1:
+            assert time.monotonic() < end, "a thread still waits for its client"
+            time.sleep(0.02)
+        silent.close()
+        greedy.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_however_many_clients_wait_the_page_is_still_served():
+    before = threading.active_count()
+    with serving(lambda: Edition("", "page")) as address:
+        waiting = [socket.create_connection(where(address), timeout=5) for _ in range(100)]
+        assert get(address) == (200, "page")
+        assert waiting[0].recv(1) == b""  # the oldest make room
+        assert threading.active_count() <= before + live._MOST_CONNECTIONS + 10
+        for client in waiting:
+            client.close()

@@ -412,3 +412,16 @@ def test_a_lock_on_a_disk_that_takes_nothing_is_refused(store, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse(errno.EROFS))
     with pytest.raises(StoreError, match="read-only"), store.lock("x", wait=True):
         pytest.fail("there is no lock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ESTALE])
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_disk_that_knows_no_locks_is_refused(store, monkeypatch, wait, number):
+    """To go on without one might spoil a run that two processes do."""
+    monkeypatch.setattr("fcntl.flock", refuse(number))
+    with (
+        pytest.raises(StoreError, match=r"cannot lock files.*--store") as refused,
+        store.lock("x", wait=wait),
+    ):
+        pytest.fail("there is no lock")
+    assert refused.value.where == str(store.root)

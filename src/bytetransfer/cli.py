@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from bytetransfer.cli_explain import analyse, published
 from bytetransfer.cli_report import figures, report
@@ -19,11 +18,13 @@ from bytetransfer.cli_shared import (
     STORE,
     STUDY,
     WORKERS,
+    Commands,
     guarded,
     print_value,
     settle,
 )
 from bytetransfer.errors import RunFailedError
+from bytetransfer.terminal import console, say, say_json
 
 if TYPE_CHECKING:
     from bytetransfer.transfer.estimate import Estimates
@@ -42,7 +43,9 @@ and if you like learner, regime, seed, pretrain_bytes. Other columns are passed 
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(metadata.version("bytetransfer"), message="%(version)s")
 def main() -> None:
     """How many bytes of the target language is pretraining on another one worth?
@@ -71,7 +74,7 @@ def demo(folder: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
     path = write_demo(folder)
     _run(path, None, workers=workers, as_json=as_json, quiet=quiet)
     if not as_json:
-        click.echo(
+        say(
             "\nYour own text next:\n"
             "  bytetransfer run --source en='english/*.txt' --target fi=finnish.txt\n"
             f"or copy {path}, change it, and: bytetransfer run my-study.toml"
@@ -90,10 +93,10 @@ def prepare(study: Path, store: Path | None, as_json: bool, quiet: bool) -> None
     from bytetransfer.project import Project
 
     project = Project.open(study, store=store)
-    with PrepareDisplay(Console(stderr=True), quiet=quiet or as_json) as display:
+    with PrepareDisplay(console(err=True), quiet=quiet or as_json) as display:
         corpora = project.prepare(display)
     cards = {name: corpus.card for name, corpus in corpora.items()}
-    print_value(cards, as_json, lambda console: print_corpora(cards, console))
+    print_value(cards, as_json, lambda to: print_corpora(cards, to))
 
 
 @main.command()
@@ -118,11 +121,11 @@ def plan(
     stage = project.stage()
     if request:
         keys = project.request(stage.plan)
-        print_value(keys, as_json, lambda console: print_keys(keys, project.store.root, console))
+        print_value(keys, as_json, lambda to: print_keys(keys, project.store.root, to))
         return
     workers = workers or project.default_workers(stage.plan)
     forecast = project.forecast(stage, workers=workers)
-    print_value(forecast, as_json, lambda console: print_forecast(forecast, console))
+    print_value(forecast, as_json, lambda to: print_forecast(forecast, to))
 
 
 @main.command()
@@ -158,7 +161,7 @@ def run(
         if study is not None or not sources or not targets:
             raise click.UsageError("give either a study file, or --source and --target")
         study = write_study(sources, targets, Path.cwd())
-        click.echo(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
+        say(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
     _run(study, store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 
 
@@ -174,7 +177,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
 
     project = Project.open(study, store=store)
     found = project.status(project.stage())
-    print_value(found, as_json, lambda console: print_status(found, console))
+    print_value(found, as_json, lambda to: print_status(found, to))
 
 
 @main.command(epilog=_COLUMNS)
@@ -235,11 +238,11 @@ def estimate(
     else:
         estimates, written = _estimate_study(file, store)
     if as_json:
-        click.echo(estimates.to_json())
+        say_json(estimates.to_json())
         return
-    print_estimates(estimates, Console())
+    print_estimates(estimates, console())
     if written:
-        click.echo(f"written: {', '.join(os.path.relpath(path) for path in written)}")
+        say(f"written: {', '.join(os.path.relpath(path) for path in written)}")
 
 
 def _estimate_table(
@@ -294,16 +297,16 @@ def _run(
     project = Project.open(path, store=store)
     quiet = quiet or as_json
     for remark in () if quiet else project.remarks():
-        click.echo(remark, err=True)
-    with PrepareDisplay(Console(stderr=True), quiet=quiet) as display:
+        say(remark, err=True)
+    with PrepareDisplay(console(err=True), quiet=quiet) as display:
         corpora = project.prepare(display)
-    console = Console(stderr=True)
+    log = console(err=True)
     for stage in project.stages(corpora):
         planned, note = stage.plan, project.stage_note(stage)
         if note and not quiet:
-            click.echo(f"adaptive: {note}", err=True)
+            say(f"adaptive: {note}", err=True)
         many = workers or project.default_workers(planned, ranks=ranks)
-        with RunDisplay(planned, project.store, console, quiet=quiet) as display:
+        with RunDisplay(planned, project.store, log, quiet=quiet) as display:
             state = project.run(planned, workers=many, ranks=ranks, watch=display)
     measurements = project.measurements(planned)
     if (note := project.unverified_note(planned)) and not quiet:
@@ -312,10 +315,10 @@ def _run(
     project.write_estimates(measurements, estimates)
     page = project.write_report(planned, measurements, estimates)
     if as_json:
-        click.echo(estimates.to_json())
+        say_json(estimates.to_json())
     else:
-        print_estimates(estimates, Console())
-        click.echo(f"report: {os.path.relpath(page)}")
+        print_estimates(estimates, console())
+        say(f"report: {os.path.relpath(page)}")
     if state.failed:
         raise RunFailedError(failure_message(planned, state, project.store))
     if lost := project.lost(planned, state, measurements):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from bytetransfer.cli_shared import JSON, STORE, guarded
+from bytetransfer.cli_shared import JSON, STORE, Command, guarded
+from bytetransfer.terminal import console, say, say_json
 
 _NAMES = (
     "consistency",
@@ -25,7 +25,7 @@ _NAMES = (
 _MOST_DIGITS = 40  # of a number of parameters
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="STUDY.toml|TABLE|published")
 @click.argument("analyses", metavar="[ANALYSIS]...", nargs=-1, type=click.Choice(_NAMES))
 @STORE
@@ -83,11 +83,11 @@ def analyse(
     else:
         sections = _of_table(what, wanted, given)
     if as_json:
-        click.echo(json.dumps([section_rows(found) for found in sections], ensure_ascii=False))
+        say_json(json.dumps([section_rows(found) for found in sections], ensure_ascii=False))
         return
-    console = Console()
+    to = console()
     for section in sections:
-        console.print(
+        to.print(
             plain_section(section), "\n", soft_wrap=True, markup=False, highlight=False, emoji=False
         )
 
@@ -130,7 +130,7 @@ def _parameters(given: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -162,7 +162,7 @@ def published(out: Path, as_json: bool) -> None:
     for ending, content in files.items():
         write_atomic(out / f"published.{ending}", content)
     if as_json:
-        click.echo(files["json"], nl=False)
+        say_json(files["json"].removesuffix("\n"))
         return
-    print_readings(cells, Console())
-    click.echo(f"\nwritten: {', '.join(str(out / f'published.{ending}') for ending in files)}")
+    print_readings(cells, console())
+    say(f"\nwritten: {', '.join(str(out / f'published.{ending}') for ending in files)}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bytetransfer.cli_shared import JSON, STORE, STUDY, guarded, print_value
+from bytetransfer.cli_shared import JSON, STORE, STUDY, Command, guarded, print_value
+from bytetransfer.terminal import say
 
 if TYPE_CHECKING:
     from bytetransfer.live import Edition
@@ -20,7 +21,7 @@ _FORMATS = ("svg", "pdf", "png", "csv", "parquet", "tex")
 _LOOK_SECONDS = 2.0
 
 
-@click.command()
+@click.command(cls=Command)
 @STUDY
 @STORE
 @click.option("--live", is_flag=True, help="Serve the page to this machine while the study runs.")
@@ -47,7 +48,7 @@ def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool
     planned = project.plan()
     measurements = project.finished(planned)
     path = project.write_report(planned, measurements, project.estimates(measurements))
-    print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
+    print_value({"report": str(path)}, as_json, lambda _: say(f"report: {path}"))
 
 
 def _serve(project: Project, port: int) -> None:
@@ -57,7 +58,7 @@ def _serve(project: Project, port: int) -> None:
     state = _state(project)
     editions = [_edition(project, state)]
     with serving(lambda: editions[0], port=port) as address:
-        click.echo(f"{address}  renewed as runs finish; Ctrl-C ends it")
+        say(f"{address}  renewed as runs finish; Ctrl-C ends it")
         while True:
             if state.is_done and not editions[0].is_whole:
                 editions[0] = _edition(project, state, is_whole=True)
@@ -107,7 +108,7 @@ def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edit
     return Edition(version, render_html(page, version=version), is_whole=is_whole)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
 @STORE
 @click.option(
@@ -145,7 +146,7 @@ def figures(
     print_value(
         {"files": written},
         as_json,
-        lambda console: click.echo(f"written: {len(written)} files in {out}"),
+        lambda _: say(f"written: {len(written)} files in {out}"),
     )
 
 

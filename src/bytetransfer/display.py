@@ -40,7 +40,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         table.add_column(name, justify="left" if name == "learner" else "right", no_wrap=True)
     for row in forecast.learners:
         table.add_row(
-            row.learner,
+            Text(row.learner),
             f"{row.runs - row.reused} of {row.runs}",
             format_bytes(row.expected_bytes),
             format_bytes(row.most_bytes),
@@ -193,7 +193,7 @@ class RunDisplay:
         self._most_running = 1
         self._pace: dict[str, tuple[float, float]] = {}  # learner: seconds, work of finished runs
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.completed}/{task.total} runs"),
             TextColumn("{task.fields[left]}"),

@@ -16,6 +16,8 @@ keeps its traceback.
 
 from __future__ import annotations
 
+from bytetransfer.readable import readable
+
 
 class BytetransferError(Exception):
     """Root of the tree."""
@@ -35,7 +37,8 @@ class UserError(BytetransferError):
 
     def __init__(self, what: str, *, where: str = "", todo: str = "") -> None:
         self.what, self.where, self.todo = what, where, todo
-        super().__init__((f"{where}: " if where else "") + what + (f"; {todo}" if todo else ""))
+        said = (f"{where}: " if where else "") + what + (f"; {todo}" if todo else "")
+        super().__init__(readable(said))  # names in it are those of files and columns
 
 
 class StudyError(UserError):

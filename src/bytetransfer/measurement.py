@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bytetransfer.csv_cells import as_text
 from bytetransfer.errors import MeasurementError
 from bytetransfer.frames import make_frame
 
@@ -274,4 +275,4 @@ def _cell_text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else as_text(str(value))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from bytetransfer.csv_cells import from_text
 from bytetransfer.disk import check_digest
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurement import (
@@ -159,7 +160,7 @@ def _csv_lines(text: str, separator: str, *, where: str) -> _Lines:
     while True:
         place = Place(where, "line", reader.line_num + 1)
         try:
-            cells = [cell.strip() for cell in next(reader)]
+            cells = [from_text(cell.strip()) for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error as error:

@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +34,7 @@ from bytetransfer.digests import has_seal, sealed, unsealed
 from bytetransfer.disk import disk_errors, sweep_temporaries, write_atomic
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.identity import canonical_json
+from bytetransfer.locks import hold
 from bytetransfer.remembered import remembered
 from bytetransfer.run import Ending, Result, Run
 
@@ -322,21 +322,16 @@ class Store:
             busy: what to say when refusing.
 
         Raises:
-            StoreError: if another process holds it and `wait` is False.
+            StoreError: if another process holds it and `wait` is False, or the disk knows no locks.
         """
         path = self.root / "locks" / f"{name}.lock"
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("w")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise StoreError(
-                    busy or f"{name} is in use by another process",
-                    where=str(self.root),
-                    todo="wait for it to end or stop it, then start again",
-                ) from None
+            busy = busy or f"{name} is in use by another process"
+            local = "choose a folder on a local disk with --store"
+            hold(file, self.root, wait=wait, busy=busy, local=local)
             yield
 
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -280,3 +281,21 @@ def test_one_document_only_is_said_to_be_that(tmp_path, batches, message):
         prepare(batches, tmp_path / "x")
     assert 'documents = "lines"' in caught.value.todo
     assert not (tmp_path / "x").exists()
+
+
+def test_a_disk_that_takes_no_more_while_a_corpus_is_derived_leaves_nothing_half_written(tmp_path):
+    """Whatever is still in a buffer is written when files are closed, and may not fit either."""
+    corpus = prepare([texts(2000)], tmp_path / "plain", splits=HALF)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for file in ("train.bin", "train.ends.npy"):
+        size = (tmp_path / "plain" / file).stat().st_size
+        for limit in (0, 100, size // 2, size - 5000, size - 1):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+            try:
+                with pytest.raises(StoreError, match="larger than allowed") as refused:
+                    derive(corpus, bytes.upper, tmp_path / "derived")
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert refused.value.where == str(tmp_path / "derived")
+            assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+    assert derive(corpus, bytes.upper, tmp_path / "derived").card.train == corpus.card.train

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from bytetransfer.engine.local import (
     devices_of,
     engine_for,
 )
+from bytetransfer.errors import StoreError
 from bytetransfer.learners.transformer.numerics import Numerics, cuda_devices
 from bytetransfer.learners.transformer.settings import preset
 
@@ -183,3 +186,30 @@ def test_a_worker_computes_and_compiles_with_its_own_threads_only(tmp_path, monk
     monkeypatch.setattr(subprocess, "Popen", start)
     with pytest.raises(Started):
         LocalEngine(tmp_path, workers=1, threads=3).submit("key")
+
+
+def test_workers_compile_in_a_folder_of_this_user_and_only_where_something_is_compiled(
+    tmp_path, monkeypatch
+):
+    started = []
+
+    def start(command, *, env, **_):
+        started.append(env)
+        raise Started
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TMPDIR")
+    for compiled in (False, True):
+        numerics = Numerics(compiled=compiled)
+        runs = [SimpleNamespace(key="key", numerics=numerics)]
+        with pytest.raises(Started):
+            engine_for(runs, tmp_path, workers=1, threads=1).submit("key")
+        own = tmp_path / f"bytetransfer-{os.getuid()}"
+        given = [Path(started[-1].get(name, "/nowhere")).is_relative_to(own) for name in names]
+        assert given == [compiled] * 3
+    own.chmod(0o777)
+    with pytest.raises(StoreError, match="another user could write"):
+        engine_for(runs, tmp_path, workers=1, threads=1)

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
+from bytetransfer.locks import hold
 
 CARD_NAME = "corpus.json"
 
@@ -73,7 +74,12 @@ def _new_folder(folder: Path) -> tuple[Path, BinaryIO]:
             lock = (temporary / _LOCK_NAME).open("wb")
         except FileNotFoundError:
             continue  # swept while it was empty
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            hold(lock, folder, wait=True, local="choose a folder on a local disk")
+        except StoreError:
+            lock.close()
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         if (temporary / _LOCK_NAME).exists():
             return temporary, lock
         lock.close()  # swept before it was locked

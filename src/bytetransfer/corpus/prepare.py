@@ -168,11 +168,12 @@ def derive(
     held_out: set[bytes] = set()
     empty = lost = 0
     with written_folder(folder) as temporary:
-        with split_writers(temporary, kind, with_ids=aligned) as writers:
+        # files are also written when they are closed; reading the corpus gives no error of a disk
+        with disk_errors(folder), split_writers(temporary, kind, with_ids=aligned) as writers:
             for split in (VALIDATION, TEST, TRAIN):
                 for texts, ids in _transformed(corpus, SPLIT_NAMES[split], transform):
                     clashes = held_out.intersection(texts) if split == TRAIN else set()
-                    _append(writers[split], texts, ids, clashes | {b""}, folder)
+                    _append(writers[split], texts, ids, clashes | {b""})
                     empty += texts.count(b"")
                     lost += sum(text in clashes for text in texts)
                     if split != TRAIN:
@@ -209,13 +210,11 @@ def _append(
     texts: list[bytes],
     ids: NDArray[np.int64] | None,
     left_out: set[bytes],
-    folder: Path,
 ) -> None:
     kept = np.array([text not in left_out for text in texts], np.bool_)
     texts = [text for text in texts if text not in left_out]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    with disk_errors(folder):
-        writer.append(b"".join(texts), lengths, None if ids is None else ids[kept])
+    writer.append(b"".join(texts), lengths, None if ids is None else ids[kept])
 
 
 def _collected(

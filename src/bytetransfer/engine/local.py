@@ -14,10 +14,11 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bytetransfer.engine.engine import Outcome
+from bytetransfer.learners.transformer.code_folder import code_environment
 from bytetransfer.learners.transformer.numerics import cuda_devices
 from bytetransfer.run import Run
 
@@ -35,6 +36,7 @@ class LocalEngine:
         devices: CUDA devices, as CUDA_VISIBLE_DEVICES names them; each worker sees its share.
         ranks: processes that share a run of those in `shared`.
         shared: keys of such runs.
+        environment: variables of the worker processes besides those of this one.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class LocalEngine:
         devices: Sequence[str] = (),
         ranks: int = 1,
         shared: Collection[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._outcomes: queue.Queue[tuple[_Worker, Outcome]] = queue.Queue()
         self._ranks, self._shared = ranks, frozenset(shared)
         self._idle = [
-            _Worker(root, threads, own, self._outcomes)
+            _Worker(root, threads, own, self._outcomes, dict(environment or {}))
             for own in device_shares(devices, workers=workers, ranks=ranks)
         ]
         self._workers = tuple(self._idle)
@@ -91,11 +94,22 @@ def devices_of(runs: Iterable[Run]) -> tuple[str, ...]:
 def engine_for(
     runs: Sequence[Run], root: Path, *, workers: int, threads: int, ranks: int = 1
 ) -> LocalEngine:
-    """An engine for these runs: transformers' are shared by `ranks` processes each."""
+    """An engine for these runs: transformers' are shared by `ranks` processes each.
+
+    Raises:
+        StoreError: runs are to be compiled, and there is no folder of this user's for that.
+    """
+    is_compiled = any(run.numerics is not None and run.numerics.compiled for run in runs)
     shared = [run.key for run in runs if run.numerics is not None]
     devices = devices_of(runs)
     return LocalEngine(
-        root, workers=workers, threads=threads, devices=devices, ranks=ranks, shared=shared
+        root,
+        workers=workers,
+        threads=threads,
+        devices=devices,
+        ranks=ranks,
+        shared=shared,
+        environment=code_environment() if is_compiled else {},
     )
 
 
@@ -126,7 +140,9 @@ class _Worker:
         threads: int,
         devices: tuple[str, ...],
         outcomes: queue.Queue[tuple[_Worker, Outcome]],
+        environment: dict[str, str],
     ) -> None:
+        self._environment = environment
         self._root, self._threads, self._devices = root, threads, devices
         self._outcomes = outcomes
         self._process: subprocess.Popen[str] | None = None
@@ -180,7 +196,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **threads, **memory, **devices},
+            env={**os.environ, **self._environment, **threads, **memory, **devices},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which then stops its workers
         )
 

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
+from bytetransfer.csv_cells import as_text
 from bytetransfer.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.measurement_file import parse_measurements
 from bytetransfer.transfer.curve import Curve, Status
@@ -172,5 +173,7 @@ def to_csv(cells: Sequence[Reading]) -> str:
     names = [field.name for field in fields(Reading)]
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(cell) for cell in cells)
+    for cell in cells:
+        values = asdict(cell).items()
+        writer.writerow({n: as_text(v) if isinstance(v, str) else v for n, v in values})
     return out.getvalue()

@@ -12,6 +12,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bytetransfer.csv_cells import as_text
 from bytetransfer.report.document import Cell, Table
 from bytetransfer.report.embedded import plain_text
 
@@ -32,9 +33,9 @@ def to_csv(table: Table) -> bytes:
     columns = saved_columns(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([head for head, _ in columns])
+    writer.writerow([as_text(head) for head, _ in columns])
     for row in range(len(table.rows)):
-        writer.writerow(["" if cells[row] is None else cells[row] for _, cells in columns])
+        writer.writerow([_csv_cell(cells[row]) for _, cells in columns])
     return out.getvalue().encode()
 
 
@@ -101,6 +102,12 @@ def saved_columns(table: Table) -> list[Column]:
             found.append((f"{title} low", [low for low, _ in ends]))
             found.append((f"{title} high", [high for _, high in ends]))
     return found
+
+
+def _csv_cell(value: str | float | None) -> str | float:
+    if value is None:
+        return ""
+    return as_text(value) if isinstance(value, str) else value
 
 
 def _is_numeric(table: Table, place: int) -> bool:

@@ -254,6 +254,7 @@ def _mark_notes(rows: Sequence[TransferEstimate]) -> list[str]:
 def write_line(line: Text, console: Console) -> None:
     """Write a line as it is: rich neither wraps, crops nor reads markup in it."""
     if console.options.ascii_only:
-        plain = line.plain.translate(_ASCII)
-        line = Text(plain.encode("ascii", "replace").decode("ascii"), style=line.style)
+        # an escape instead of a question mark, or two names might look the same
+        plain = line.plain.translate(_ASCII).encode(console.encoding, "backslashreplace")
+        line = Text(plain.decode(console.encoding), style=line.style)
     console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)

@@ -6,19 +6,16 @@ text of them; `isolate` also keeps their writing direction from spilling into th
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bytetransfer.readable import is_harmless
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes
 
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
 NAME_CHARACTERS = 40
 _REPLACEMENT = "\ufffd"
-# Letter shaping in Persian and Indic scripts needs the joiners; every other format character
-# (direction marks, overrides, isolates, tags, zero-width spaces) can only mislead a reader.
-_KEPT_FORMAT = {"\u200c", "\u200d"}
 
 
 def said_once(covers: Iterable[str]) -> str:
@@ -60,15 +57,7 @@ def visible(text: str, *, keep: str = "") -> str:
         text.isprintable()
     ):  # says the same of all but spaces and formats, and a hundred times faster
         return text
-    return "".join(c if c in keep or _is_harmless(c) else _REPLACEMENT for c in text)
-
-
-def _is_harmless(character: str) -> bool:
-    if character in _KEPT_FORMAT:
-        return True
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        return False
-    return ord(character) & 0xFFFE != 0xFFFE  # the last two of each plane are not characters
+    return "".join(c if c in keep or is_harmless(c) else _REPLACEMENT for c in text)
 
 
 def shorten(text: str, limit: int = NAME_CHARACTERS) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
+from bytetransfer.csv_cells import as_text
 from bytetransfer.frames import make_frame
 from bytetransfer.measurement import Measurement
 from bytetransfer.transfer.power_law import Parameter, PowerLaw
@@ -142,4 +143,4 @@ def _cell_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return " ".join(value)
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else as_text(str(value))

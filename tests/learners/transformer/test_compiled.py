@@ -1,6 +1,7 @@
 """What goes through torch's compiler, against what does not."""
 
 import functools
+import getpass
 import math
 import os
 import subprocess
@@ -223,7 +224,11 @@ def test_a_second_process_finds_what_the_first_compiled_and_loads_no_compiler(
 ) -> None:
     if not has_compiler():
         pytest.skip("no C++ compiler on this machine, so nothing is compiled here")
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    others = tmp_path / f"torchinductor_{getpass.getuser()}"
+    others.mkdir()  # where torch would look for code, whoever made it
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "PYTORCH_KERNEL_CACHE_PATH"):
+        environment.pop(name, None)
     first, second = (
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", SCRIPT],
@@ -239,3 +244,8 @@ def test_a_second_process_finds_what_the_first_compiled_and_loads_no_compiler(
     assert nats == nats_again
     assert math.isfinite(float.fromhex(nats))
     assert loaded == "[]"
+    assert not list(others.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        others.name,
+        f"bytetransfer-{os.getuid()}",
+    }

@@ -1,6 +1,11 @@
 """Functions as machine code in files."""
 
+import errno
+import getpass
+import hashlib
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,9 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch._inductor")
 
+from torch._inductor.runtime.cache_dir_utils import cache_dir  # noqa: E402
+
 from bytetransfer.errors import StoreError  # noqa: E402
-from bytetransfer.learners.transformer import library as module  # noqa: E402
-from bytetransfer.learners.transformer.library import library, library_folder  # noqa: E402
+from bytetransfer.learners.transformer.library import library  # noqa: E402
 from bytetransfer.learners.transformer.numerics import has_compiler  # noqa: E402
 
 X = torch.arange(6.0).reshape(2, 3)
@@ -18,9 +24,13 @@ X = torch.arange(6.0).reshape(2, 3)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where libraries lie; what torch's compiler keeps for itself stays where it is."""
-    monkeypatch.setattr(module, "library_folder", lambda: tmp_path / "libraries")
-    return tmp_path / "libraries"
+    """Where libraries lie, as if no folder were named; temporary files are the test's own."""
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "PYTORCH_KERNEL_CACHE_PATH"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path / f"bytetransfer-{os.getuid()}" / "bytetransfer"
 
 
 @pytest.fixture
@@ -29,6 +39,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     graphs: list[str] = []
 
     def compile(graph: torch.fx.GraphModule, _: object, options: dict[str, str]) -> None:
+        cache_dir()  # as torch does: it sets the variable where it is not set
         graphs.append(str(graph.code))
         Path(options["aot_inductor.output_path"]).write_text(str(graph.code))
 
@@ -123,7 +134,7 @@ def test_code_that_somebody_else_could_write_is_not_run(
     assert refused.value.where == str(folder)
     folder.chmod(0o700)
     other = os.getuid() + 1
-    monkeypatch.setattr(module.os, "getuid", lambda: other)
+    monkeypatch.setattr("os.getuid", lambda: other)
     with pytest.raises(StoreError, match="another user"):
         library(twice, [X], "twice", {})
 
@@ -169,13 +180,74 @@ def test_a_compiler_that_fails_is_told_in_a_line(
 
 
 def test_a_folder_that_cannot_be_made_is_told(made: list[str], folder: Path) -> None:
+    folder.parent.mkdir()
     folder.write_text("a file")
     with pytest.raises(StoreError) as refused:
         library(twice, [X], "twice", {})
     assert refused.value.where == str(folder)
 
 
-def test_libraries_lie_where_the_compiler_keeps_its_own_or_in_a_folder_of_the_user() -> None:
-    environment = {"TORCHINDUCTOR_CACHE_DIR": "/somewhere"}
-    assert library_folder(environment) == Path("/somewhere/bytetransfer")
-    assert library_folder({}).name == f"bytetransfer-{os.getuid()}"
+def test_torch_does_not_move_the_folder(made: list[str], folder: Path) -> None:
+    """It names its own in the environment when it first compiles."""
+    for _ in range(3):
+        library(twice, [X], "twice", {})
+    assert len(made) == 1
+    assert [path.name for path in folder.parent.parent.iterdir()] == [folder.parent.name]
+
+
+def test_a_library_that_another_has_planted_is_not_opened(made: list[str], folder: Path) -> None:
+    """Where torch would keep its own, everybody may have made a folder before."""
+    library(twice, [X], "twice", {})
+    [found] = folder.glob("*.so")
+    planted = folder.parent.parent / f"torchinductor_{getpass.getuser()}" / "bytetransfer"
+    planted.mkdir(parents=True)
+    (planted / found.name).write_text("planted")
+    digest = hashlib.sha256(b"planted").hexdigest()
+    (planted / found.with_suffix(".lock").name).write_text(digest)
+    for _ in range(2):
+        assert library(twice, [X], "twice", {})([X]) == [made[0]]
+        shutil.rmtree(folder, ignore_errors=True)
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("how", ["a link", "open to others"])
+def test_a_file_in_the_folder_that_others_had_a_hand_in_is_made_again(
+    how: str, made: list[str], folder: Path, tmp_path: Path
+) -> None:
+    library(twice, [X], "twice", {})
+    [path] = folder.glob("*.so")
+    if how == "a link":
+        elsewhere = tmp_path / "elsewhere"
+        path.replace(elsewhere)
+        path.symlink_to(elsewhere)
+        lock = path.with_suffix(".lock")
+        lock.replace(tmp_path / "lock")
+        lock.symlink_to(tmp_path / "lock")
+    else:
+        path.chmod(0o666)
+    assert library(twice, [X], "twice", {})([X]) == [made[0]]
+    assert len(made) == 2
+    assert not [one for one in folder.iterdir() if one.is_symlink()]
+
+
+def test_a_library_is_closed_to_others_whatever_the_umask(made: list[str], folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            library(twice, [X], "twice", {})
+    finally:
+        os.umask(before)
+    assert len(made) == 1
+    assert not [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o022]
+
+
+def test_a_disk_without_locks_is_refused(
+    made: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StoreError, match=r"cannot lock.*TORCHINDUCTOR_CACHE_DIR"):
+        library(twice, [X], "twice", {})
+    assert not made

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bytetransfer.learners.transformer import elementary, model
 from bytetransfer.learners.transformer.attention import INLINED, Tables
+from bytetransfer.learners.transformer.code_folder import claim_code_folder
 from bytetransfer.learners.transformer.library import Library, library, modes
 from bytetransfer.learners.transformer.model import Weights
 from bytetransfer.learners.transformer.settings import DOCUMENT, Shape
@@ -108,6 +109,7 @@ def _by_torch(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     import torch._dynamo
     import torch._functorch.config
 
+    claim_code_folder()
     torch._dynamo.config.recompile_limit = SHAPES_A_PROCESS
     config, name = torch._functorch.config, "autograd_cache_allow_custom_autograd_functions"
     if hasattr(config, name):  # or a graph that holds our attention is made anew in every process

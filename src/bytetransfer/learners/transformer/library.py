@@ -8,23 +8,28 @@ hundredths of one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import os
 import platform
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
+from bytetransfer.learners.transformer.code_folder import (
+    NAMED,
+    claim_code_folder,
+    is_ours,
+    make_private,
+)
+from bytetransfer.locks import hold
 
 Function = Callable[..., Any]
 Library = Callable[[list[Tensor]], list[Tensor]]
@@ -53,32 +58,23 @@ def library(
         StoreError: libraries cannot be written to their folder or run from it, somebody else could
             write to it, or the compiler failed.
     """
-    folder = library_folder()
+    folder = claim_code_folder()
     path = folder / f"{_key(like, what)}.so"
     with disk_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_open_to_others(folder)
-        with path.with_suffix(".lock").open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        make_private(folder)
+        with _opened(path.with_suffix(".lock")) as lock:
+            hold(lock, folder, wait=True, local=f"set {NAMED} to a folder on a local disk")
             lock.seek(0)
-            if not path.exists() or _digest(path) != lock.read():
+            if not is_ours(path) or _digest(path) != lock.read():
                 _make(function, like, path, instead)
                 lock.truncate(0)
                 lock.write(_digest(path))
     try:
         runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)
     except RuntimeError as error:
-        todo = "set TORCHINDUCTOR_CACHE_DIR to a folder that code may be run from"
+        todo = f"set {NAMED} to a folder that code may be run from"
         raise StoreError(f"cannot be opened ({error})", where=str(path), todo=todo) from error
     return lambda tensors: runner.run(tensors)
-
-
-def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where libraries lie: where torch's compiler is told to keep its own, or temporary files."""
-    named = environment.get("TORCHINDUCTOR_CACHE_DIR")
-    if named:
-        return Path(named) / "bytetransfer"
-    return Path(tempfile.gettempdir()) / f"bytetransfer-{os.getuid()}"
 
 
 def modes() -> tuple[int, bool, bool]:
@@ -87,12 +83,15 @@ def modes() -> tuple[int, bool, bool]:
     return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling
 
 
-def _refuse_open_to_others(folder: Path) -> None:
-    about = folder.stat()
-    if about.st_uid == os.getuid() and not about.st_mode & 0o022:
-        return
-    what = "another user could write to this folder, and machine code would be run from it"
-    raise StoreError(what, where=str(folder), todo="set TORCHINDUCTOR_CACHE_DIR to one of yours")
+def _opened(path: Path) -> IO[str]:
+    """A file of ours that others neither wrote nor linked, open for reading and writing.
+
+    The folder is ours alone now; what lies in it may be of a time when it was not.
+    """
+    if os.path.lexists(path) and not is_ours(path):
+        path.unlink()
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o600), "a+")
 
 
 def _key(like: Sequence[Tensor], what: str) -> str:
@@ -110,7 +109,7 @@ def _make(
     function: Function, like: Sequence[Tensor], path: Path, instead: Mapping[Any, Function]
 ) -> None:
     """Trace and compile; the file appears whole or not at all."""
-    import torch._inductor
+    import torch._inductor.codecache
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -120,10 +119,14 @@ def _make(
     scratch = path.with_suffix(f".{os.getpid()}.making")
     scratch.mkdir()
     inside = scratch / "library.so"
-    options = {
+    options: dict[str, object] = {
         "aot_inductor.output_path": str(inside),
         "cpp.enable_floating_point_contract_flag": "fast",  # a product and a sum are one operation
     }
+    headers = getattr(torch._inductor.codecache, "_HEADER_DIR", None)
+    if headers is not None and not Path(headers).is_relative_to(path.parents[1]):
+        # the compiler was loaded before it was given a folder, and would read what lies in its own
+        options["aot_inductor.precompile_headers"] = False
     trace = make_fx(function, {**select_decomp_table(), **instead}, tracing_mode="fake")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's, of its own code
@@ -132,6 +135,7 @@ def _make(
             torch._inductor.aot_compile(graph, tuple(x.detach() for x in like), options=options)
         except RuntimeError as error:
             raise _refusal(error, path) from error
+    inside.chmod(0o700)  # a linker leaves it as open as the user's files usually are
     with inside.open("rb") as file:
         os.fsync(file.fileno())
     inside.replace(path)
@@ -142,7 +146,7 @@ def _refusal(error: RuntimeError, path: Path) -> StoreError:
     """A compiler's failure in one line; what it says is pages long."""
     told = f"{error}"
     if "No space left on device" in told:
-        todo = "free some space and start again, or set TORCHINDUCTOR_CACHE_DIR to another folder"
+        todo = f"free some space and start again, or set {NAMED} to another folder"
         return StoreError("the disk is full", where=str(path.parent), todo=todo)
     note = path.with_suffix(".txt")
     with contextlib.suppress(OSError):

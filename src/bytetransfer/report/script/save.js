@@ -95,9 +95,18 @@ function savedColumns(table) {
   });
 }
 
+// Text that a spreadsheet would compute as a formula gets an apostrophe (csv_cells.py).
+function asText(cell) {
+  const isFormula = /^'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])/.test(cell);
+  return isFormula && !/^[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?(?: ?%)?$/i.test(cell) ? `'${cell}` : cell;
+}
+
 function csv(table) {
   const columns = savedColumns(table);
-  const quoted = (value) => (/[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+  const quoted = (value) => {
+    const text = typeof value === "string" ? asText(value) : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
   const count = table.tBodies[0].rows.length;
   const lines = [columns.map(([head]) => quoted(head))];
   for (let row = 0; row < count; row += 1) lines.push(columns.map(([, cells]) => quoted(cells[row])));
