@@ -363,3 +363,33 @@ def test_what_is_remembered_is_made_once_and_damage_makes_it_again(store):
     assert store.remembered(["key", 1], make) == {"value": [2, 2]}
     assert list(path.parent.iterdir()) == [path]
     assert store.remembered(["key", 2], make) == {"value": [3, 2]}
+
+
+def test_what_cannot_be_kept_is_made_again(store, monkeypatch):
+    made = []
+    for number in (errno.EACCES, errno.ENOSPC):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", refuse(number))
+            assert store.remembered(["key"], lambda: made.append(1) or [len(made)]) == [len(made)]
+    assert store.remembered(["key"], lambda: made.append(1) or [len(made)]) == [3]
+    assert store.remembered(["key"], lambda: pytest.fail("it is kept")) == [3]
+
+
+# ── folders of others ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_closed_folder_is_named_and_does_not_count_as_empty(make, store, folder, monkeypatch):
+    run = make.run()
+    make.finish(store, run)
+    store.adopt_corpus(folder, ORIGIN)
+    (known,) = store.known_corpora("asked")
+    for name in ("exists", "iterdir"):
+        monkeypatch.setattr(Path, name, refuse(errno.EACCES))
+    for ask in (
+        lambda: store.is_done(run.key),
+        lambda: store.known_corpora("asked"),
+        lambda: store.known_corpus(known),
+        lambda: store.last_origin("en"),
+    ):
+        with pytest.raises(StoreError, match="no permission; change its permissions"):
+            ask()

@@ -23,6 +23,7 @@ from bytetransfer.cli_shared import (
     print_value,
     settle,
 )
+from bytetransfer.disk import shown_path
 from bytetransfer.errors import RunFailedError
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _run(
         click.echo(estimates.to_json())
     else:
         print_estimates(estimates, Console())
-        click.echo(f"report: {os.path.relpath(page)}")
+        click.echo(f"report: {shown_path(os.path.relpath(page))}")
     if state.failed:
         raise RunFailedError(failure_message(planned, state, project.store))
 

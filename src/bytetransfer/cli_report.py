@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from bytetransfer.cli_shared import JSON, STORE, STUDY, guarded, print_value
+from bytetransfer.disk import shown_path
 
 if TYPE_CHECKING:
     from bytetransfer.live import Edition
@@ -46,8 +47,8 @@ def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool
         return
     planned = project.plan()
     measurements = project.finished(planned)
-    path = project.write_report(planned, measurements, project.estimates(measurements))
-    print_value({"report": str(path)}, as_json, lambda console: click.echo(f"report: {path}"))
+    path = shown_path(project.write_report(planned, measurements, project.estimates(measurements)))
+    print_value({"report": path}, as_json, lambda console: click.echo(f"report: {path}"))
 
 
 def _serve(project: Project, port: int) -> None:

@@ -25,7 +25,7 @@ from bytetransfer.corpus.synthetic import (
 )
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.description import describe
-from bytetransfer.disk import write_atomic
+from bytetransfer.disk import disk_errors, shown_path, write_atomic
 from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
@@ -195,13 +195,16 @@ class Project:
     def _claim_results(self) -> None:
         """Refuse to write over the results of another study file of the same name."""
         owner = self.results / "study-file.txt"
-        if owner.exists() and owner.read_text(encoding="utf-8").strip() != self.path.name:
+        name = shown_path(self.path.name)
+        with disk_errors(owner):
+            owned = owner.read_text(encoding="utf-8").strip() if owner.exists() else name
+        if owned != name:
             raise StoreError(
-                f"holds the results of {owner.read_text(encoding='utf-8').strip()}",
+                f"holds the results of {owned}",
                 where=str(self.results),
-                todo=f"give {self.path.name} another name than {self.study.name!r}",
+                todo=f"give {name} another name than {self.study.name!r}",
             )
-        write_atomic(owner, self.path.name + "\n")
+        write_atomic(owner, name + "\n")
 
     def estimates(self, measurements: Measurements) -> Estimates:
         """D_E and D_T of every fine-tuned cell."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -122,7 +122,7 @@ class Store:
 
     def is_done(self, key: str) -> bool:
         """Whether the run has a result."""
-        return (self.run_folder(key) / "result.json").exists()
+        return _exists(self.run_folder(key) / "result.json")
 
     def result(self, key: str) -> Result | None:
         """The result of `key`, None if there is none yet.
@@ -248,14 +248,14 @@ class Store:
 
         An entry that cannot be read is left out: its corpus is prepared again.
         """
-        entries = sorted(self._index.glob(f"{asked}/*.json"), key=_changed_at, reverse=True)
+        entries = sorted(_listed(self._index / asked), key=_changed_at, reverse=True)
         found = (_read_if_sound(path, KnownCorpus) for path in entries)
         return [known for known in found if known is not None]
 
     def known_corpus(self, known: KnownCorpus) -> Corpus | None:
         """The corpus that came of a known origin, None if it has to be prepared."""
         folder = self.corpus_folder(known.card.digest)
-        if not (folder / "corpus.json").exists():
+        if not _exists(folder / "corpus.json"):
             return None
         corpus = open_corpus(folder)
         return replace(corpus, card=known.card) if known.is_of(corpus.card) else None
@@ -263,7 +263,7 @@ class Store:
     def last_origin(self, corpus: str) -> Origin | None:
         """What the corpus of that name was prepared from when it last was."""
         latest, found = -1, None
-        for path in self._index.glob("*/*.json"):
+        for path in (path for folder in _listed(self._index) for path in _listed(folder)):
             known, changed = _read_if_sound(path, KnownCorpus), _changed_at(path)
             if known is not None and known.origin.corpus == corpus and changed > latest:
                 latest, found = changed, known.origin
@@ -286,8 +286,9 @@ class Store:
         kept = _read_if_sound(path, object)
         if kept is not None:
             return kept
-        with self.lock("remembered", wait=True):
-            kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
+        kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
+        # where it cannot be kept it is made again next time
+        with suppress(StoreError), self.lock("remembered", wait=True):
             write_atomic(path, msgspec.json.encode(kept))
             with disk_errors(path):  # what a killed process left of it; no other writes now
                 for leftover in path.parent.glob(f".{path.name}.*.tmp"):
@@ -322,6 +323,20 @@ class Store:
                     todo="wait for it to end or stop it, then start again",
                 ) from None
             yield
+
+
+def _exists(path: Path) -> bool:
+    with disk_errors(path):  # a folder that is closed does not say that nothing is there
+        return path.exists()
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What stands in a folder; nothing where there is none."""
+    with disk_errors(folder):
+        try:
+            return [path for path in folder.iterdir() if not path.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError):  # or an entry of an older form
+            return []
 
 
 def _changed_at(path: Path) -> int:
