@@ -270,11 +270,19 @@ def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
         store.known_corpus(known)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"null"])
-def test_a_damaged_entry_of_the_index_is_no_entry(store, folder, content):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(None, b""), (None, b"{"), (None, b"\xff"), (None, b"[]"), (None, b"null"),
+     (b'"language":null', b'"language":"fi"'), (b'"en.txt"', b'"no.txt"')],
+)  # fmt: skip
+def test_a_damaged_entry_of_the_index_is_no_entry(store, folder, old, new):
     store.adopt_corpus(folder, ORIGIN)
-    (store.root / "corpora" / "index" / "asked" / "origin.json").write_bytes(content)
+    path = store.root / "corpora" / "index" / "asked" / "origin.json"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(old, new) if old else new)
+    assert path.read_bytes() != content
     assert store.known_corpora("asked") == []
+    assert store.last_origin("en") is None
 
 
 def test_an_entry_for_other_text_is_not_believed(store, folder):
@@ -363,6 +371,17 @@ def test_what_is_remembered_is_made_once_and_damage_makes_it_again(store):
     assert store.remembered(["key", 1], make) == {"value": [2, 2]}
     assert list(path.parent.iterdir()) == [path]
     assert store.remembered(["key", 2], make) == {"value": [3, 2]}
+
+
+def test_what_is_remembered_and_has_changed_is_made_again(store):
+    value = {"shares": [{"of_bytes": 0.25}]}
+    store.remembered(["key"], lambda: value)
+    (path,) = (store.root / "remembered").iterdir()
+    sound = path.read_bytes()
+    for old, new in ((b"of_bytes", b"of_bytez"), (b"0.25", b"0.75"), (sound, b"[]")):
+        path.write_bytes(sound.replace(old, new))
+        assert store.remembered(["key"], lambda: value) == value
+        assert path.read_bytes() == sound
 
 
 def test_what_cannot_be_kept_is_made_again(store, monkeypatch):

@@ -28,7 +28,7 @@ import msgspec
 
 from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.corpus.inputs import KnownCorpus, Origin
-from bytetransfer.disk import disk_errors, write_atomic
+from bytetransfer.disk import disk_errors, is_there, listed, write_atomic
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.identity import canonical_json, digest
 from bytetransfer.run import Ending, Result, Run
@@ -68,6 +68,13 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     versions: dict[str, str]
     retried: bool = False
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a cache holds, with the digest that tells whether it still is that."""
+
+    digest: str
+    value: object
 
 
 class Store:
@@ -122,7 +129,7 @@ class Store:
 
     def is_done(self, key: str) -> bool:
         """Whether the run has a result."""
-        return _exists(self.run_folder(key) / "result.json")
+        return is_there(self.run_folder(key) / "result.json")
 
     def result(self, key: str) -> Result | None:
         """The result of `key`, None if there is none yet.
@@ -241,21 +248,20 @@ class Store:
     def know_corpus(self, known: KnownCorpus) -> None:
         """Keep what a corpus was prepared from, so that it is found again."""
         path = self._index / known.origin.asked / f"{known.origin.key}.json"
-        write_atomic(path, msgspec.json.encode(known))
+        write_atomic(path, _with_digest(msgspec.to_builtins(known)))
 
     def known_corpora(self, asked: str) -> list[KnownCorpus]:
         """Corpora that were prepared as is asked, of these or other files; the newest first.
 
         An entry that cannot be read is left out: its corpus is prepared again.
         """
-        entries = sorted(_listed(self._index / asked), key=_changed_at, reverse=True)
-        found = (_read_if_sound(path, KnownCorpus) for path in entries)
-        return [known for known in found if known is not None]
+        entries = sorted(listed(self._index / asked), key=_changed_at, reverse=True)
+        return [known for path in entries if (known := _known(path)) is not None]
 
     def known_corpus(self, known: KnownCorpus) -> Corpus | None:
         """The corpus that came of a known origin, None if it has to be prepared."""
         folder = self.corpus_folder(known.card.digest)
-        if not _exists(folder / "corpus.json"):
+        if not is_there(folder / "corpus.json"):
             return None
         corpus = open_corpus(folder)
         return replace(corpus, card=known.card) if known.is_of(corpus.card) else None
@@ -263,8 +269,8 @@ class Store:
     def last_origin(self, corpus: str) -> Origin | None:
         """What the corpus of that name was prepared from when it last was."""
         latest, found = -1, None
-        for path in (path for folder in _listed(self._index) for path in _listed(folder)):
-            known, changed = _read_if_sound(path, KnownCorpus), _changed_at(path)
+        for path in (path for folder in listed(self._index) for path in listed(folder)):
+            known, changed = _known(path), _changed_at(path)
             if known is not None and known.origin.corpus == corpus and changed > latest:
                 latest, found = changed, known.origin
         return found
@@ -283,17 +289,17 @@ class Store:
             make: makes it; plain values that JSON can hold.
         """
         path = self.root / "remembered" / f"{digest(key)}.json"
-        kept = _read_if_sound(path, object)
-        if kept is not None:
-            return kept
-        kept = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
+        value = _unchanged(path)
+        if value is not None:
+            return value
+        value = msgspec.json.decode(msgspec.json.encode(make()))  # as it will be read next time
         # where it cannot be kept it is made again next time
         with suppress(StoreError), self.lock("remembered", wait=True):
-            write_atomic(path, msgspec.json.encode(kept))
+            write_atomic(path, _with_digest(value))
             with disk_errors(path):  # what a killed process left of it; no other writes now
                 for leftover in path.parent.glob(f".{path.name}.*.tmp"):
                     leftover.unlink(missing_ok=True)
-        return kept
+        return value
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
 
@@ -325,18 +331,21 @@ class Store:
             yield
 
 
-def _exists(path: Path) -> bool:
-    with disk_errors(path):  # a folder that is closed does not say that nothing is there
-        return path.exists()
+def _with_digest(value: object) -> bytes:
+    return msgspec.json.encode(_Kept(digest=digest(value), value=value))
 
 
-def _listed(folder: Path) -> list[Path]:
-    """What stands in a folder; nothing where there is none."""
-    with disk_errors(folder):
-        try:
-            return [path for path in folder.iterdir() if not path.name.startswith(".")]
-        except (FileNotFoundError, NotADirectoryError):  # or an entry of an older form
-            return []
+def _unchanged(path: Path) -> object:
+    """What was kept with its digest; None where nothing was, or where it has changed since."""
+    kept = _read_if_sound(path, _Kept)
+    return kept.value if kept is not None and kept.digest == digest(kept.value) else None
+
+
+def _known(path: Path) -> KnownCorpus | None:
+    try:
+        return msgspec.convert(_unchanged(path), KnownCorpus | None)
+    except (msgspec.ValidationError, UserError):  # of another version
+        return None
 
 
 def _changed_at(path: Path) -> int:
