@@ -328,11 +328,19 @@ def test_a_damaged_corpus_is_refused_not_forgotten(store, folder):
         store.known_corpus(known)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"null"])
-def test_a_damaged_entry_of_the_index_is_no_entry(store, folder, content):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(None, b""), (None, b"{"), (None, b"\xff"), (None, b"[]"), (None, b"null"),
+     (b'"language":null', b'"language":"fi"'), (b'"en.txt"', b'"no.txt"')],
+)  # fmt: skip
+def test_a_damaged_entry_of_the_index_is_no_entry(store, folder, old, new):
     store.adopt_corpus(folder, ORIGIN)
-    (store.root / "corpora" / "index" / "asked" / "origin.json").write_bytes(content)
+    path = store.root / "corpora" / "index" / "asked" / "origin.json"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(old, new) if old else new)
+    assert path.read_bytes() != content
     assert store.known_corpora("asked") == []
+    assert store.last_origin("en") is None
 
 
 def test_an_entry_for_other_text_is_not_believed(store, folder):
@@ -425,3 +433,23 @@ def test_a_disk_that_knows_no_locks_is_refused(store, monkeypatch, wait, number)
     ):
         pytest.fail("there is no lock")
     assert refused.value.where == str(store.root)
+
+
+# ── folders of others ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_closed_folder_is_named_and_does_not_count_as_empty(make, store, folder, monkeypatch):
+    run = make.run()
+    make.finish(store, run)
+    store.adopt_corpus(folder, ORIGIN)
+    (known,) = store.known_corpora("asked")
+    for name in ("exists", "iterdir"):
+        monkeypatch.setattr(Path, name, refuse(errno.EACCES))
+    for ask in (
+        lambda: store.is_done(run.key),
+        lambda: store.known_corpora("asked"),
+        lambda: store.known_corpus(known),
+        lambda: store.last_origin("en"),
+    ):
+        with pytest.raises(StoreError, match="no permission; change its permissions"):
+            ask()

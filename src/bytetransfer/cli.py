@@ -23,6 +23,7 @@ from bytetransfer.cli_shared import (
     print_value,
     settle,
 )
+from bytetransfer.disk import shown_path
 from bytetransfer.errors import RunFailedError
 from bytetransfer.terminal import console, say, say_json
 
@@ -318,7 +319,7 @@ def _run(
         say_json(estimates.to_json())
     else:
         print_estimates(estimates, console())
-        say(f"report: {os.path.relpath(page)}")
+        say(f"report: {shown_path(os.path.relpath(page))}")
     if state.failed:
         raise RunFailedError(failure_message(planned, state, project.store))
     if lost := project.lost(planned, state, measurements):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from bytetransfer.cli_shared import JSON, STORE, STUDY, Command, guarded, print_value
+from bytetransfer.disk import shown_path
 from bytetransfer.terminal import say
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool
         return
     planned = project.plan()
     measurements = project.finished(planned)
-    path = project.write_report(planned, measurements, project.estimates(measurements))
-    print_value({"report": str(path)}, as_json, lambda _: say(f"report: {path}"))
+    path = shown_path(project.write_report(planned, measurements, project.estimates(measurements)))
+    print_value({"report": path}, as_json, lambda _: say(f"report: {path}"))
 
 
 def _serve(project: Project, port: int) -> None:

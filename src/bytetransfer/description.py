@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bytetransfer.corpus.corpus import Corpus, CorpusCard
+from bytetransfer.disk import shown_path
 from bytetransfer.learners.transformer.settings import TransformerSettings, flops_per_byte
 from bytetransfer.plan import Plan
 from bytetransfer.report import StudyDescription
@@ -51,7 +52,7 @@ def describe(
         corpora: its sources and targets, None where not prepared.
         store: where results and their circumstances lie.
     """
-    text = path.read_text(encoding="utf-8")
+    text, file = path.read_text(encoding="utf-8"), shown_path(path.name)
     cards = {name: corpus.card for name, corpus in corpora.items() if corpus is not None}
     results = {key: ending for key in plan.runs if (ending := store.ending(key)) is not None}
     environments = {k: found for k in results if (found := store.environment(k)) is not None}
@@ -65,7 +66,7 @@ def describe(
         text=text,
         digests={
             **{name: card.digest for name, card in cards.items()},
-            f"{path.name} (SHA-256)": sha256(path.read_bytes()).hexdigest(),
+            f"{file} (SHA-256)": sha256(path.read_bytes()).hexdigest(),
         },
         corpora={name: _statistics(card) for name, card in cards.items()},
         versions=versions,
@@ -80,7 +81,7 @@ def describe(
             for key, result in results.items()
         },
         citations=_CITATIONS,
-        commands=(f"bytetransfer run {path.name}", f"bytetransfer report {path.name}"),
+        commands=(f"bytetransfer run {file}", f"bytetransfer report {file}"),
     )
 
 

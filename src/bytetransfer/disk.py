@@ -63,6 +63,29 @@ def disk_errors(where: Path) -> Iterator[None]:
         raise StoreError(what, where=str(where), todo=todo) from error
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file or folder is there.
+
+    Raises:
+        StoreError: where its folder is closed, which does not say that nothing is there.
+    """
+    with disk_errors(path):
+        return path.exists()
+
+
+def listed(folder: Path) -> list[Path]:
+    """What stands in a folder, but what begins with a dot; nothing where there is no folder.
+
+    Raises:
+        StoreError: where the folder is closed.
+    """
+    with disk_errors(folder):
+        try:
+            return [path for path in folder.iterdir() if not path.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a whole file by way of a temporary name in the same folder, made if missing.
 

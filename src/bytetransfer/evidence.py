@@ -266,7 +266,7 @@ def distances_of_languages(evidence: Evidence, codes: Mapping[str, str]) -> Typo
         values = [[k, *pair, d] for k, table in found.values.items() for pair, d in table.items()]
         return [values, found.missing, found.unshared, found.database]
 
-    key = ["typology", 1, package_version("urielplus"), list(codes.items())]
+    key = ["typology", 2, package_version("urielplus"), list(codes.items())]
     kind = tuple[
         list[tuple[str, str, str, float]],
         dict[str, dict[str, str]],
@@ -363,7 +363,7 @@ def _reading(evidence: Evidence, name: str, corpus: Corpus, detector: str) -> Re
 
     try:
         version = detector_version(detector)
-        key = ["languages", 1, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
+        key = ["languages", 2, name, corpus.card.digest, language, version, SAMPLE_DOCUMENTS]
         found: Reading | Unanswered = evidence.remember(key, made, _read_reading)
     except MissingExtraError as error:
         return Unanswered(f"{detector} cannot be asked: {error.what}")

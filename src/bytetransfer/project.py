@@ -26,6 +26,7 @@ from bytetransfer.corpus.synthetic import (
 )
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.description import describe
+from bytetransfer.disk import shown_path
 from bytetransfer.engine.calibrate import bytes_per_second
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.execute import State, execute_runs
@@ -247,7 +248,7 @@ class Project:
 
     def _claim_results(self) -> None:
         """Refuse to write over the results of another study file of the same name."""
-        claim_results(self.results, study_file=self.path.name, study=self.study.name)
+        claim_results(self.results, study_file=shown_path(self.path.name), study=self.study.name)
 
     def estimates(self, measurements: Measurements) -> Estimates:
         """D_E and D_T of every fine-tuned cell."""

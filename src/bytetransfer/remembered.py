@@ -5,6 +5,7 @@ A file that cannot be read, is damaged or holds something of another shape is ma
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ import msgspec
 
 from bytetransfer.digests import sealed, unsealed
 from bytetransfer.disk import write_atomic
+from bytetransfer.errors import StoreError
 from bytetransfer.identity import digest
 
 T = TypeVar("T")
@@ -40,9 +42,6 @@ def remembered(
         read: makes of the plain value what is wanted; raises a ValueError or msgspec's
             ValidationError where it has another shape.
         lock: held while a value is made and written.
-
-    Raises:
-        StoreError: if the disk does not take it.
     """
     path = folder / f"{digest(key)}.json"
     try:
@@ -52,7 +51,9 @@ def remembered(
             return read(msgspec.json.decode(kept.value))
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass  # it is made again
-    with lock():
+    plain: bytes | None = None
+    with contextlib.suppress(StoreError), lock():  # where it cannot be kept it is made next time
         plain = msgspec.json.encode(make())
         write_atomic(path, sealed(b'{"value":' + plain + b"}"))
+    plain = msgspec.json.encode(make()) if plain is None else plain
     return read(msgspec.json.decode(plain))  # as it will be read next time

@@ -31,7 +31,7 @@ import msgspec
 from bytetransfer.corpus.corpus import Corpus, open_corpus
 from bytetransfer.corpus.inputs import KnownCorpus, Origin
 from bytetransfer.digests import has_seal, sealed, unsealed
-from bytetransfer.disk import disk_errors, sweep_temporaries, write_atomic
+from bytetransfer.disk import disk_errors, is_there, listed, sweep_temporaries, write_atomic
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.identity import canonical_json
 from bytetransfer.locks import hold
@@ -131,7 +131,7 @@ class Store:
 
     def is_done(self, key: str) -> bool:
         """Whether the run has a result."""
-        return (self.run_folder(key) / "result.json").exists()
+        return is_there(self.run_folder(key) / "result.json")
 
     def result(self, key: str) -> Result | None:
         """The result of `key`, None if there is none yet.
@@ -270,21 +270,20 @@ class Store:
     def know_corpus(self, known: KnownCorpus) -> None:
         """Keep what a corpus was prepared from, so that it is found again."""
         path = self._index / known.origin.asked / f"{known.origin.key}.json"
-        write_atomic(path, msgspec.json.encode(known))
+        write_atomic(path, sealed(msgspec.json.encode(known)))
 
     def known_corpora(self, asked: str) -> list[KnownCorpus]:
         """Corpora that were prepared as is asked, of these or other files; the newest first.
 
         An entry that cannot be read is left out: its corpus is prepared again.
         """
-        entries = sorted(self._index.glob(f"{asked}/*.json"), key=_changed_at, reverse=True)
-        found = (_read_if_sound(path, KnownCorpus) for path in entries)
-        return [known for known in found if known is not None]
+        entries = sorted(listed(self._index / asked), key=_changed_at, reverse=True)
+        return [known for path in entries if (known := _known(path)) is not None]
 
     def known_corpus(self, known: KnownCorpus) -> Corpus | None:
         """The corpus that came of a known origin, None if it has to be prepared."""
         folder = self.corpus_folder(known.card.digest)
-        if not (folder / "corpus.json").exists():
+        if not is_there(folder / "corpus.json"):
             return None
         corpus = open_corpus(folder)
         return replace(corpus, card=known.card) if known.is_of(corpus.card) else None
@@ -292,8 +291,8 @@ class Store:
     def last_origin(self, corpus: str) -> Origin | None:
         """What the corpus of that name was prepared from when it last was."""
         latest, found = -1, None
-        for path in self._index.glob("*/*.json"):
-            known, changed = _read_if_sound(path, KnownCorpus), _changed_at(path)
+        for path in (path for folder in listed(self._index) for path in listed(folder)):
+            known, changed = _known(path), _changed_at(path)
             if known is not None and known.origin.corpus == corpus and changed > latest:
                 latest, found = changed, known.origin
         return found
@@ -333,6 +332,16 @@ class Store:
             local = "choose a folder on a local disk with --store"
             hold(file, self.root, wait=wait, busy=busy, local=local)
             yield
+
+
+def _known(path: Path) -> KnownCorpus | None:
+    """An entry of the index, None where it is damaged, of another version or not sealed."""
+    try:
+        with disk_errors(path):
+            content, has_digest = unsealed(path.read_bytes())
+        return msgspec.json.decode(content, type=KnownCorpus) if has_digest else None
+    except (OSError, ValueError, msgspec.MsgspecError, UserError):
+        return None
 
 
 def _changed_at(path: Path) -> int:

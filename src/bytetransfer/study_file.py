@@ -89,7 +89,8 @@ def read_study(path: Path) -> Study:
         what = f"not UTF-8 at byte {error.start}"
         raise StudyError(what, where=str(path), todo="save it as UTF-8") from None
     except OSError as error:
-        raise StudyError(str(error.strerror), where=str(path)) from None
+        what, todo = f"cannot be read ({error.strerror})", "check its name and its permissions"
+        raise StudyError(what, where=str(path), todo=todo) from None
     return parse_study(text, where=str(path))
 
 

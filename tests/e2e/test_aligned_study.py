@@ -11,8 +11,8 @@ from bytetransfer.corpus.corpus import Corpus, open_corpus
 
 STUDY = """\
 name = "tiny"
-sources = ["xx", "yy"]
-targets = ["xx", "yy"]
+sources = ["fo", "sv"]
+targets = ["fo", "sv"]
 learners = ["ngram"]
 pretrain_bytes = "10kB"
 finetune_bytes = [0, "3kB"]
@@ -26,7 +26,7 @@ validation_bytes = "2kB"
 test_bytes = "3kB"
 
 [groups.verses]
-corpora = ["xx", "yy"]
+corpora = ["fo", "sv"]
 files = "{corpus}.txt"
 aligned = true
 """
@@ -43,8 +43,8 @@ def aligned(place: Any) -> Any:
         first[copy] = first[line]
         if draw.random() < 0.5:
             second[copy] = second[line]
-    place.write("xx.txt", "\n".join(first) + "\n")
-    place.write("yy.txt", "\n".join(second) + "\n")
+    place.write("fo.txt", "\n".join(first) + "\n")
+    place.write("sv.txt", "\n".join(second) + "\n")
     place.write("study.toml", STUDY)
     return place
 
@@ -59,9 +59,9 @@ def _corpora(place: Any) -> dict[str, Corpus]:
 def test_test_lines_are_the_same_and_never_trained_on(aligned: Any) -> None:
     assert aligned.call("prepare", "study.toml").exit_code == 0
     corpora = _corpora(aligned)
-    assert set(corpora) == {"xx", "yy"}
+    assert set(corpora) == {"fo", "sv"}
     held = {name: corpus.test_ids.tolist() for name, corpus in corpora.items()}
-    assert held["xx"] == held["yy"]
+    assert held["fo"] == held["sv"]
     lines = {name: (aligned.folder / f"{name}.txt").read_bytes().splitlines() for name in corpora}
     for name, corpus in corpora.items():
         assert [lines[name][i] for i in held[name]] == list(corpus.test)
@@ -83,7 +83,7 @@ def test_a_target_is_its_own_source(aligned: Any) -> None:
     }
     assert len(cells) == 2 * (2 * 2 * 2 + 2 * 3)
     for seed in "01":
-        for own, other in (("xx", "yy"), ("yy", "xx")):
+        for own, other in (("fo", "sv"), ("sv", "fo")):
             # more of the same language: an upper bound, with and without fine-tuning
             assert losses[own, own, "0", seed] < losses[other, own, "0", seed]
             assert losses[own, own, "3000", seed] < losses[other, own, "3000", seed]
@@ -93,16 +93,16 @@ def test_its_own_source_needs_text_for_both(aligned: Any) -> None:
     aligned.change('pretrain_bytes = "10kB"', 'pretrain_bytes = "14kB"')
     result = aligned.call("run", "study.toml")
     assert result.exit_code == 2
-    assert "'xx' is its own source" in result.stderr
+    assert "'fo' is its own source" in result.stderr
 
 
 def test_lines_that_do_not_match(aligned: Any) -> None:
-    text = (aligned.folder / "yy.txt").read_text(encoding="utf-8")
-    aligned.write("yy.txt", text + "one more line\n")
+    text = (aligned.folder / "sv.txt").read_text(encoding="utf-8")
+    aligned.write("sv.txt", text + "one more line\n")
     result = aligned.call("run", "study.toml")
     assert result.exit_code == 2
     assert "700" in result.stderr
     assert "701" in result.stderr
     assert "verses" in result.stderr
-    aligned.write("yy.txt", text)
+    aligned.write("sv.txt", text)
     assert aligned.call("prepare", "study.toml").exit_code == 0

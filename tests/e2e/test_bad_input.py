@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
@@ -196,6 +197,34 @@ def test_no_study_file(place: Any, command: str) -> None:
 def test_a_study_file_that_is_no_text(place: Any) -> None:
     place.write("study.toml", b"name = '\xff'")
     refused(place.call(*RUN), "study.toml", "byte 8", "UTF-8")
+
+
+def test_names_that_are_not_utf8(place: Any) -> None:
+    """Of a study file, of a folder and of a text."""
+    folder = place.folder / os.fsdecode(b"a\xff")
+    folder.mkdir()
+    for name in ("en", "ru", "fi"):
+        (place.folder / f"{name}.txt").rename(folder / os.fsdecode(name.encode() + b"\xfe.txt"))
+        place.change(f'"{name}.txt"', f'"a*/{name}*.txt"')
+    study = os.fsdecode(b"study\xff.toml")
+    (place.folder / "study.toml").rename(place.folder / study)
+    for command in (("run", study, "--workers", "1"), ("status", study), ("plan", study, "--json")):
+        ended = place.call(*command)
+        assert ended.exit_code == 0, ended.output
+    assert "study\\xff.toml" in (place.folder / "results/tiny/report.html").read_text()
+    refused(place.call("run", os.fsdecode(b"none\xff.toml")), "no such study file")
+
+
+def test_results_of_another_user(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.exists
+
+    def closed(path: Path) -> bool:
+        if path.name == "study-file.txt":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    refused(place.call(*RUN), "study-file.txt", "no permission", "change its permissions")
 
 
 def test_a_csv_without_losses(place: Any) -> None:
