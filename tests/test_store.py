@@ -435,6 +435,17 @@ def test_a_disk_that_knows_no_locks_is_refused(store, monkeypatch, wait, number)
     assert refused.value.where == str(store.root)
 
 
+def test_a_store_where_no_folder_can_be_made_is_refused():
+    if not Path("/proc/self").exists():
+        pytest.skip("no file system that takes no folders")
+    with (
+        pytest.raises(StoreError, match=r"none can be made.*--store") as refused,
+        Store(Path("/proc/x")).lock("x", wait=True),
+    ):
+        pytest.fail("there is no lock")
+    assert refused.value.where == "/proc/x"
+
+
 # ── folders of others ────────────────────────────────────────────────────────────────────────────
 
 

@@ -252,9 +252,9 @@ def _estimate_table(
     from bytetransfer.loss_table import estimate_file, write_table
 
     for name, given in (("--out", out), ("--laws", laws)):
-        if given is not None and given.resolve() == path.resolve():
+        if given is not None and os.path.realpath(given) == os.path.realpath(path):
             raise click.UsageError(f"{name} is the table of losses itself")
-    if out is not None and laws is not None and out.resolve() == laws.resolve():
+    if out is not None and laws is not None and os.path.realpath(out) == os.path.realpath(laws):
         raise click.UsageError("--out and --laws are one file")
     if options.get("method") != "power_law":
         if options.get("extrapolate"):

@@ -325,7 +325,12 @@ class Store:
         """
         path = self.root / "locks" / f"{name}.lock"
         with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except FileNotFoundError:  # a file system that takes no folders, such as /proc
+                what = "there is no such folder, and none can be made"
+                todo = "choose another one with --store"
+                raise StoreError(what, where=str(self.root), todo=todo) from None
             file = path.open("w")
         with file:
             busy = busy or f"{name} is in use by another process"

@@ -122,6 +122,9 @@ def test_where_estimates_cannot_be_written(place: Any) -> None:
         assert result.exit_code == 2
         assert "table of losses itself" in result.stderr
     assert losses.read_text() == table()
+    (place.folder / "loop.csv").symlink_to("loop.csv")  # what is written takes its place
+    assert place.call("estimate", "losses.csv", "--out", "loop.csv").exit_code == 0
+    assert not (place.folder / "loop.csv").is_symlink()
 
 
 def test_options_of_a_table_are_not_taken_by_a_study(place: Any) -> None:
