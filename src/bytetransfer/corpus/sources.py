@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from bytetransfer.arrow_reader import TableReader
+from bytetransfer.corpus.content import named
+from bytetransfer.corpus.csv_reader import read_separated
+from bytetransfer.corpus.formats import (
+    Format,
+    folder_advice,
+    format_of,
+    is_saved_dataset,
+    saved_advice,
+)
+from bytetransfer.corpus.json_reader import read_json
 from bytetransfer.corpus.readers import (
+    MOST_DOCUMENT_BYTES,
     Batches,
     OnBadUtf8,
     arrow_documents,
     read_chunks,
-    read_json_lines,
     read_lines,
-    read_parquet,
+    read_table,
     read_whole,
+    too_long,
 )
 from bytetransfer.corpus.splits import Kind
 from bytetransfer.errors import CorpusError, MissingExtraError
 
-Format = Literal["auto", "text", "jsonl", "parquet"]
-
-_FORMATS: dict[str, Format] = {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}
-_COMPRESSED = {".gz", ".zst"}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
 _HUB_BATCH_ROWS = 1000
 _BATCH_BYTES = 1 << 20
@@ -39,15 +49,17 @@ class FileSource(
     tag_field="from",
     tag="files",
 ):
-    """Text in files: `.txt`, `.jsonl` or `.parquet`, plain or compressed (`.gz`, `.zst`).
+    """Text in files, read by their endings (`formats.ENDINGS`), compressed or not.
 
     Attributes:
         files: paths or globs (`**` for any depth), relative to the study's folder; read in the
             order given, each glob sorted by name.
         documents: whether a document is a line or a whole file (`.txt` only).
-        column: what holds the text in `.jsonl` and `.parquet`.
+        column: what holds the text in formats that name their columns.
         errors: what to do with bytes that are no UTF-8: `strict` refuses, `keep` keeps them.
         format: what the files hold, for those whose ending does not tell.
+        most_document_bytes: a longer document is refused, and so is a longer row of those formats;
+            it bounds the memory that reading takes.
     """
 
     files: tuple[str, ...]
@@ -55,6 +67,10 @@ class FileSource(
     column: str = "text"
     errors: OnBadUtf8 = "strict"
     format: Format = "auto"
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        _check_most(self.most_document_bytes)
 
 
 class HubSource(
@@ -74,6 +90,7 @@ class HubSource(
         column: what holds the text.
         revision: commit of the dataset, so that everyone reads the same.
         data_files: files of the dataset, or local ones, relative to the study's folder.
+        most_document_bytes: a longer document is refused.
     """
 
     dataset: str
@@ -82,6 +99,10 @@ class HubSource(
     column: str = "text"
     revision: str | None = None
     data_files: tuple[str, ...] = ()
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        _check_most(self.most_document_bytes)
 
 
 class BinarySource(
@@ -97,15 +118,24 @@ class BinarySource(
     Attributes:
         files: paths or globs, relative to the study's folder.
         chunk_bytes: a document is a piece of this length; None makes each file one document.
+        most_document_bytes: a longer document is refused.
     """
 
     files: tuple[str, ...]
     chunk_bytes: int | None = 4096
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
+        _check_most(self.most_document_bytes)
         if self.chunk_bytes is not None and self.chunk_bytes < 1:
             what = f"{self.chunk_bytes} is no number of bytes"
             raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
+
+
+def _check_most(most_bytes: int) -> None:
+    if most_bytes < 1:
+        what = f"{most_bytes} is no number of bytes"
+        raise CorpusError(what, where="most_document_bytes", todo='write for example "100MB"')
 
 
 Source = FileSource | HubSource | BinarySource
@@ -129,12 +159,17 @@ def read_source(source: Source, base: Path) -> Batches:
     """
     if isinstance(source, HubSource):
         return _read_hub(source, base)
-    paths = resolve(source.files, base)
-    if isinstance(source, BinarySource):
-        readers = [read_chunks(path, source.chunk_bytes) for path in paths]
-    else:
-        readers = [_read_file(path, source) for path in paths]
-    return _filled(batch for reader in readers for batch in reader)
+    return _filled(_read_files(resolve(source.files, base), source))
+
+
+def _read_files(paths: list[Path], source: FileSource | BinarySource) -> Batches:
+    with TableReader() as tables:
+        for path in paths:
+            if isinstance(source, BinarySource):
+                most = source.most_document_bytes
+                yield from read_chunks(path, source.chunk_bytes, most_bytes=most)
+            else:
+                yield from _read_file(path, source, tables)
 
 
 def input_files(source: Source, base: Path) -> dict[str, tuple[int, int]]:
@@ -146,18 +181,23 @@ def input_files(source: Source, base: Path) -> dict[str, tuple[int, int]]:
     local = source.data_files if isinstance(source, HubSource) else source.files
     if isinstance(source, HubSource) and source.dataset not in _LOCAL_BUILDERS:
         local = ()
-    states = {str(path): path.stat() for path in resolve(local, base)}
+    states = {str(path.resolve()): path.stat() for path in resolve(local, base)}
     return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
 
 
 def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
     """The files that paths and globs name: in the order given, each glob sorted, none twice.
 
+    Links keep their own names, by which they are judged.
+
     Raises:
         CorpusError: for a path that does not exist or a glob that matches no file.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for pattern in patterns:
+        if _URL.match(pattern):
+            todo = "download it first, or name a dataset of the hub"
+            raise CorpusError("a web address, not a file", where=pattern, todo=todo)
         path = base / Path(pattern).expanduser()
         if not glob.has_magic(pattern) or path.exists():
             matches = [path]
@@ -169,8 +209,8 @@ def resolve(patterns: tuple[str, ...], base: Path) -> list[Path]:
             todo = f"check the pattern; it is looked for in {base.resolve()}"
             raise CorpusError("no file matches", where=pattern, todo=todo)
         for match in matches:
-            found.setdefault(_existing(match, base))
-    return list(found)
+            found.setdefault(_existing(match, base), match.absolute())
+    return list(found.values())
 
 
 def _existing(path: Path, base: Path) -> Path:
@@ -184,37 +224,25 @@ def _existing(path: Path, base: Path) -> Path:
         todo = f"check its name; relative paths start from {base.resolve()}"
         raise CorpusError("the file does not exist", where=str(path), todo=todo)
     if path.is_dir():
-        todo = f"name the files in it, for example {path.name}/*.txt"
-        raise CorpusError("a folder, not a file", where=str(path), todo=todo)
+        raise CorpusError("a folder, not a file", where=str(path), todo=folder_advice(path))
     return path.resolve()
 
 
-def _read_file(path: Path, source: FileSource) -> Batches:
-    form = source.format if source.format != "auto" else _format_of(path, source)
+def _read_file(path: Path, source: FileSource, tables: TableReader) -> Batches:
+    form = source.format if source.format != "auto" else format_of(path, source.documents)
+    column, errors, most = source.column, source.errors, source.most_document_bytes
     if form == "jsonl":
-        return read_json_lines(path, source.column)
-    if form == "parquet":
-        return read_parquet(path, source.column, errors=source.errors)
+        return read_json(path, column, most_bytes=most)
+    if form == "csv":
+        return read_separated(path, column, ",", errors=errors, most_bytes=most)
+    if form == "tsv":
+        return read_separated(path, column, "\t", errors=errors, most_bytes=most)
+    if form in ("parquet", "arrow"):
+        return read_table(path, column, tables, errors=errors, most_bytes=most)
     if source.documents == "file":
-        return read_whole(path, errors=source.errors)
-    return read_lines(path, errors=source.errors)
-
-
-def _format_of(path: Path, source: FileSource) -> Format:
-    suffixes = path.suffixes
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        suffixes = suffixes[:-1]
-    ending = suffixes[-1] if suffixes else ""
-    if ending in _FORMATS:
-        return _FORMATS[ending]
-    if source.documents == "file":
-        return "text"  # program text and the like: any ending, one document a file
-    raise CorpusError(
-        f'the ending "{ending}" does not tell what the file holds',
-        where=str(path),
-        todo=f'use one of {", ".join(_FORMATS)} (or with .gz, .zst), write format = "text", or '
-        "read raw bytes with a binary source",
-    )
+        return read_whole(path, errors=errors, most_bytes=most)
+    stated = source.format == "text"
+    return read_lines(path, errors=errors, most_bytes=most, stated=stated)
 
 
 def _filled(batches: Iterator[list[bytes]]) -> Batches:
@@ -239,7 +267,10 @@ def _read_hub(source: HubSource, base: Path) -> Batches:
     for table in _hub_tables(source, base):
         for chunk in table.column(source.column).chunks:
             where = f"dataset {source.dataset}"
-            yield arrow_documents(chunk, errors="strict", where=where, first_row=rows)
+            documents = arrow_documents(chunk, errors="strict", where=where, first_row=rows)
+            if max(map(len, documents), default=0) > source.most_document_bytes:
+                raise too_long("a document", where, source.most_document_bytes)
+            yield documents
             rows += len(chunk)
 
 
@@ -250,6 +281,10 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError("datasets", extra="hub") from error
     where = f"dataset {source.dataset}"
+    folder = base / source.dataset
+    if is_saved_dataset(folder):
+        todo = f"write {saved_advice(folder)}"
+        raise CorpusError("a dataset saved to disk", where=where, todo=todo)
     files: list[str] | None = list(source.data_files) or None
     if source.dataset in _LOCAL_BUILDERS:
         files = [str(path) for path in resolve(source.data_files, base)]
@@ -264,7 +299,7 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
         )
         names = list(stream.column_names or next(iter(stream.take(1)), {}))
         if source.column not in names:
-            todo = f"the columns there are: {', '.join(names) or 'none'}"
+            todo = f"the columns there are: {named(names)}"
             raise CorpusError(f'no column "{source.column}"', where=where, todo=todo)
         columns = stream.select_columns([source.column]).with_format("arrow")
         yield from columns.iter(batch_size=_HUB_BATCH_ROWS)

@@ -247,7 +247,14 @@ class _naming:
 
 def _member(group: Group, name: str) -> CorpusSpec:
     files = group.files.replace("{corpus}", name)
-    source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
+    source = FileSource(
+        files=(files,),
+        documents=group.documents,
+        column=group.column,
+        errors=group.errors,
+        format=group.format,
+        most_document_bytes=group.most_document_bytes,
+    )
     return CorpusSpec(text=source, language=group.languages.get(name, name))
 
 
