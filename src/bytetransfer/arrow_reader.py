@@ -116,9 +116,9 @@ class TableReader:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-            # -P: what lies in the working folder is nothing to import
+            # this very file, which imports nothing of ours; -P: nor what lies beside it
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__, str(self._memory_bytes)],
+                [sys.executable, "-P", __file__, str(self._memory_bytes)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

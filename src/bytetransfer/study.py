@@ -12,7 +12,12 @@ import msgspec
 from bytetransfer.corpus.corpus import Splits
 from bytetransfer.corpus.formats import Format
 from bytetransfer.corpus.readers import MOST_DOCUMENT_BYTES
-from bytetransfer.corpus.sources import BinarySource, FileSource, HubSource
+from bytetransfer.corpus.sources import (
+    BinarySource,
+    FileSource,
+    HubSource,
+    check_most_document_bytes,
+)
 from bytetransfer.corpus.synthetic import GeneratorSettings
 from bytetransfer.corpus.transforms import Expression, parse_transform
 from bytetransfer.learners.catalog import NumericsOptions, TransformerOptions
@@ -60,6 +65,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     column: str = "text"
     format: Format = "auto"
     most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

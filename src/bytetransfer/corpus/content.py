@@ -70,6 +70,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _LEAST_NULS = 8
 _EBCDIC = frozenset([0x40, 0x4B, 0x6B, *range(0x81, 0x8A), *range(0x91, 0x9A), *range(0xA2, 0xAA)])
 _MOST_NAMES = 20
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -214,14 +215,20 @@ def advice(head: bytes) -> str:
 
 
 def named(names: list[str]) -> str:
-    """Names of columns for a message, not a thousand of them.
+    """Names of columns for a message: not a thousand of them, and nothing a terminal would obey.
 
     >>> named(["text", "id"]), named([])
     ('text, id', 'none')
     """
     more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "") or "none"
+    shown = ", ".join(map(_shown, names[:_MOST_NAMES]))
+    return shown + (f" and {more} more" if more > 0 else "") or "none"
+
+
+def _shown(name: str) -> str:
+    plain = "".join(character if character.isprintable() else "\ufffd" for character in name)
+    return plain if len(plain) <= _LONGEST_NAME else plain[: _LONGEST_NAME - 1] + "…"
 
 
 def _one_of(columns: list[str]) -> str:
-    return " or ".join(f'"{name}"' for name in columns[:_MOST_NAMES])
+    return " or ".join(f'"{_shown(name)}"' for name in columns[:_MOST_NAMES])

@@ -70,7 +70,7 @@ class FileSource(
     most_document_bytes: int = MOST_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
-        _check_most(self.most_document_bytes)
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class HubSource(
@@ -102,7 +102,7 @@ class HubSource(
     most_document_bytes: int = MOST_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
-        _check_most(self.most_document_bytes)
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class BinarySource(
@@ -126,13 +126,14 @@ class BinarySource(
     most_document_bytes: int = MOST_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
-        _check_most(self.most_document_bytes)
+        check_most_document_bytes(self.most_document_bytes)
         if self.chunk_bytes is not None and self.chunk_bytes < 1:
             what = f"{self.chunk_bytes} is no number of bytes"
             raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
 
 
-def _check_most(most_bytes: int) -> None:
+def check_most_document_bytes(most_bytes: int) -> None:
+    """Raise a CorpusError where it is no limit."""
     if most_bytes < 1:
         what = f"{most_bytes} is no number of bytes"
         raise CorpusError(what, where="most_document_bytes", todo='write for example "100MB"')
