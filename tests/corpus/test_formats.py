@@ -215,11 +215,11 @@ def save_to_disk(folder: Path) -> None:
 
 def test_a_dataset_saved_to_disk_is_read_as_it_is_said_to_be(tmp_path):
     pytest.importorskip("datasets")
-    save_to_disk(tmp_path / "saved")
+    save_to_disk(tmp_path / "data" / "saved")
     save_to_disk(tmp_path / "parts" / "train")
     save_to_disk(tmp_path / "parts" / "dev")
     (tmp_path / "parts" / "dataset_dict.json").write_text("{}")
-    for name, files in (("saved", "saved/*.arrow"), ("parts", "parts/train/*.arrow")):
+    for name, files in (("data/saved", "data/saved/*.arrow"), ("parts", "parts/train/*.arrow")):
         for source in (FileSource(files=(name,)), HubSource(dataset=name)):
             assert f'files = "{files}"' in refused(tmp_path, source)
         assert read(tmp_path, FileSource(files=(files,))) == TEXTS

@@ -69,10 +69,10 @@ def head_of(path: Path) -> bytes:
     return next(blocks, b"")[:HEAD_BYTES]
 
 
-def folder_advice(folder: Path) -> str:
-    """What to write instead of the name of a folder."""
+def folder_advice(folder: Path, written: str) -> str:
+    """What to write instead of the name of a folder, as the study file writes it."""
     if is_saved_dataset(folder):
-        return f"it holds a dataset saved to disk: write {_saved_files(folder)}"
+        return f"it holds a dataset saved to disk: write {saved_files(folder, written)}"
     counted: dict[str, int] = {}
     for path in sorted(folder.iterdir()):
         ending = _ending(path.name)
@@ -80,7 +80,7 @@ def folder_advice(folder: Path) -> str:
             whole = path.name[path.name.rindex(ending) :]
             counted[whole] = counted.get(whole, 0) + 1
     most = max(counted, key=counted.__getitem__, default=".txt")
-    return f"name the files in it, for example {folder.name}/*{most}"
+    return f"name the files in it, for example {written}/*{most}"
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -90,18 +90,14 @@ def is_saved_dataset(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("state.json", "dataset_info.json"))
 
 
-def saved_advice(folder: Path) -> str:
-    """What to write instead of the name of a folder that `save_to_disk` wrote."""
-    return f"{_saved_files(folder)} in place of dataset"
-
-
-def _saved_files(folder: Path) -> str:
+def saved_files(folder: Path, written: str) -> str:
+    """The line of a study file that reads a folder that `save_to_disk` wrote."""
     splits = sorted(path.parent.name for path in folder.glob("*/state.json"))
     if not splits:
-        return f'files = "{folder.name}/*.arrow"'
+        return f'files = "{written}/*.arrow"'
     split = "train" if "train" in splits else splits[0]
     others = ", ".join(name for name in splits if name != split)
-    return f'files = "{folder.name}/{split}/*.arrow"' + (f" (or {others})" if others else "")
+    return f'files = "{written}/{split}/*.arrow"' + (f" (or {others})" if others else "")
 
 
 def _by_name(name: str, documents: Literal["lines", "file"]) -> Format | None:

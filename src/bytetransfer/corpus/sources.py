@@ -18,7 +18,7 @@ from bytetransfer.corpus.formats import (
     folder_advice,
     format_of,
     is_saved_dataset,
-    saved_advice,
+    saved_files,
 )
 from bytetransfer.corpus.json_reader import read_json
 from bytetransfer.corpus.readers import (
@@ -225,7 +225,9 @@ def _existing(path: Path, base: Path) -> Path:
         todo = f"check its name; relative paths start from {base.resolve()}"
         raise CorpusError("the file does not exist", where=str(path), todo=todo)
     if path.is_dir():
-        raise CorpusError("a folder, not a file", where=str(path), todo=folder_advice(path))
+        written = str(path.relative_to(base) if path.is_relative_to(base) else path)
+        todo = folder_advice(path, written)
+        raise CorpusError("a folder, not a file", where=str(path), todo=todo)
     return path.resolve()
 
 
@@ -284,7 +286,7 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
     where = f"dataset {source.dataset}"
     folder = base / source.dataset
     if is_saved_dataset(folder):
-        todo = f"write {saved_advice(folder)}"
+        todo = f"write {saved_files(folder, source.dataset)} in place of dataset"
         raise CorpusError("a dataset saved to disk", where=where, todo=todo)
     files: list[str] | None = list(source.data_files) or None
     if source.dataset in _LOCAL_BUILDERS:
