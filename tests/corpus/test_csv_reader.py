@@ -101,4 +101,6 @@ def test_a_row_longer_than_stated_is_refused(tmp_path):
     assert "longer than 3 kB" in refused(tmp_path / "a.csv", most_document_bytes=3000)
     assert len(read(tmp_path / "a.csv", most_document_bytes=6000)) == 1
     (tmp_path / "a.csv").write_bytes(b"text\n" + b"x" * 400_000 + b"\n")
+    before = csv.field_size_limit()
     assert len(read(tmp_path / "a.csv")) == 1  # three times what the csv module takes unasked
+    assert csv.field_size_limit() == before == 131_072

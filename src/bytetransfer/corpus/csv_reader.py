@@ -98,10 +98,10 @@ class _Lines:
 
 
 def _quoted(lines: _Lines, path: Path) -> _Rows:
-    csv.field_size_limit(max(_LONGEST_FIELD, csv.field_size_limit()))
     reader = csv.reader(iter(lines), strict=True)
     while True:
         first = lines.taken + 1
+        usual = csv.field_size_limit(_LONGEST_FIELD)  # of the process: tables of losses keep theirs
         try:
             cells = next(reader)
         except StopIteration:
@@ -113,6 +113,8 @@ def _quoted(lines: _Lines, path: Path) -> _Rows:
                 todo="put text that holds commas, quotes or line ends in double quotes, and write "
                 '"" for a quote in it',
             ) from None
+        finally:
+            csv.field_size_limit(usual)
         lines.end_row()
         if cells:
             yield first, cells
