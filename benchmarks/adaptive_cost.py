@@ -23,8 +23,8 @@ import numpy as np
 
 from bytetransfer.adaptive import Verdict, first_design, next_design
 from bytetransfer.design import CurveDesign, Design, full_grid
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements, parse_blocks
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurement_file import parse_measurements, read_blocks
 from bytetransfer.plan import Plan
 from bytetransfer.project import Project
 from bytetransfer.published.readings import perplexities
@@ -163,7 +163,7 @@ def replay(table: Path, learner: str, width: float) -> list[dict[str, Any]]:
     everything = parse_measurements(
         table.read_text(encoding="utf-8"),
         where=str(table),
-        blocks=parse_blocks(blocks.read_bytes(), where=str(blocks)),
+        blocks=read_blocks(blocks.read_bytes(), where=str(blocks)),
     )
     rows = [row for row in everything if row.learner == learner]
     sizes = sorted({row.size for row in rows if row.source != SCRATCH})

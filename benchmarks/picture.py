@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bytetransfer.measurement import Measurements, parse_blocks
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurement import Measurements
+from bytetransfer.measurement_file import parse_measurements, read_blocks
 from bytetransfer.report.embedded import page_style
 from bytetransfer.report.figures import HEIGHT, WIDTH, draw
 from bytetransfer.report.marks import escaped, symbols
@@ -29,7 +29,7 @@ def read(folder: Path) -> Measurements:
     return parse_measurements(
         rows.read_text(encoding="utf-8"),
         where=str(rows),
-        blocks=parse_blocks(blocks.read_bytes(), where=str(blocks)) if blocks.exists() else None,
+        blocks=read_blocks(blocks.read_bytes(), where=str(blocks)) if blocks.exists() else None,
     )
 
 

@@ -12,8 +12,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from bytetransfer.measurement import parse_blocks
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurement_file import parse_measurements, read_blocks
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 from bytetransfer.units import format_bytes
 
@@ -45,7 +44,7 @@ def main() -> None:
     measurements = parse_measurements(
         (folder / "measurements.csv").read_text(encoding="utf-8"),
         where=str(folder),
-        blocks=parse_blocks(blocks.read_bytes(), where=str(blocks)),
+        blocks=read_blocks(blocks.read_bytes(), where=str(blocks)),
     )
     nominal = {row.target_bytes: row.size for row in measurements}
     rows = estimate_transfer(measurements).rows

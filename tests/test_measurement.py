@@ -15,9 +15,8 @@ from bytetransfer.measurement import (
     SCRATCH,
     Measurement,
     Measurements,
-    parse_blocks,
 )
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurement_file import parse_measurements, read_blocks
 
 names = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
 losses = st.floats(1e-6, 11)
@@ -96,7 +95,7 @@ def test_the_order_and_repetition_of_rows_do_not_matter(found, order):
 def test_blocks_and_back_are_the_same(found):
     blocks = {run: np.array(pairs, np.float64) for run, pairs in found.items()}
     measurements = Measurements([row()], blocks)
-    again = parse_blocks(measurements.blocks_to_parquet(), where="x.parquet")
+    again = read_blocks(measurements.blocks_to_parquet(), where="x.parquet")
     assert again.keys() == blocks.keys()
     for run, pairs in blocks.items():
         np.testing.assert_array_equal(again[run], pairs)
@@ -141,7 +140,7 @@ def block_file(**columns: list[object]) -> bytes:
 )
 def test_damaged_blocks_are_refused(data, part):
     with pytest.raises(MeasurementError, match=part) as caught:
-        parse_blocks(data, where="x.parquet")
+        read_blocks(data, where="x.parquet")
     assert caught.value.where == "x.parquet"
 
 

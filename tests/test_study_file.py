@@ -77,6 +77,8 @@ def test_every_kind_of_corpus_and_table_is_read():
             corpora = ["es", "no"]
             files = "bible/{corpus}.txt.gz"
             aligned = true
+            format = "text"
+            most_document_bytes = "1MB"
             languages = { no = "nb" }
             [splits]
             test_bytes = "100kB"
@@ -102,6 +104,7 @@ def test_every_kind_of_corpus_and_table_is_read():
     assert study.corpora["sound"].text == BinarySource(files=("audio/*.wav",), chunk_bytes=4000)
     assert study.corpora["hill"].generator == FamilySettings(word_order="SOV")
     assert study.groups["bible"].corpora == ("es", "no")
+    assert study.groups["bible"].most_document_bytes == 1_000_000
     assert study.group_of("no") == "bible"
     assert study.splits.test_bytes == 100_000
     assert study.transformer.most_bytes == 1_000_000
@@ -235,6 +238,14 @@ def test_a_missing_key_is_named_with_an_example(key):
         ("[groups.g]\ncorpora = ['a']\nfiles = 'a.txt'", ["groups.g.files: files must hold {corp"]),
         ("[groups.g]\ncorpora = ['en']\nfiles = '{corpus}'", ["groups.g: 'en' is declared in [c"]),
         ("[groups.g]\ncorpora = ['a', 'a']\nfiles = '{corpus}'", ["declared in groups.g as well"]),
+        ("[groups.g]\ncorpora = ['a']\nfiles = '{corpus}'\nformat = 'json'",
+         ["groups.g.format", "choose from 'auto', 'text', 'jsonl'"]),
+        ("[groups.g]\ncorpora = ['a']\nfiles = '{corpus}'\nmost_document_bytes = '1GX'",
+         ["groups.g.most_document_bytes"]),
+        ("[groups.g]\ncorpora = ['a']\nfiles = '{corpus}'\nmost_document_bytes = 0",
+         ["groups.g.most_document_bytes: 0 is no number"]),
+        ("[corpora.x]\nfiles = 'a'\nmost_document_bytes = 0",
+         ["corpora.x.most_document_bytes: 0 is no number"]),
         ("[groups.g]\ncorpora = []\nfiles = '{corpus}'", ["groups.g.corpora: the list is empty"]),
         ("[groups.g]\nfiles = '{corpus}'", ["groups.g.corpora: is missing", "write corpora = "]),
         ("[groups.g]\ncorpora = ['a']\nfiles = '{corpus}'\nlanguages = { b = 'b' }",

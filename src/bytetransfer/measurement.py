@@ -22,6 +22,7 @@ from bytetransfer.frames import make_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 SCRATCH = "scratch"
 """What stands in the column `source` of a run that was trained from scratch."""
@@ -230,28 +231,26 @@ def _numbered(count: int) -> NDArray[np.int32]:
     return np.arange(count, dtype=np.int32)
 
 
-def parse_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
-    """Read blocks from a Parquet file as `Measurements.blocks_to_parquet` writes it.
+def parse_blocks(table: pa.Table, *, where: str) -> dict[str, Blocks]:
+    """Read blocks from a table as `Measurements.blocks_to_parquet` writes it.
 
     Args:
-        data: the whole file.
+        table: with the columns run, block, nats and bytes.
         where: what to call it in messages.
 
     Raises:
-        MeasurementError: for a damaged file, a missing column, blocks out of order, a block of 0
-            bytes or 0 nats: a resample of such blocks alone has no loss.
+        MeasurementError: for a missing column, blocks out of order, a block of 0 bytes or 0 nats: a
+            resample of such blocks alone has no loss.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data), columns=["run", "block", "nats", "bytes"])
         if any(column.null_count for column in table.columns):
             raise ValueError("a cell is empty")
         runs = table["run"].cast(pa.string()).to_pylist()
         number = np.asarray(table["block"], np.int64)
         values = np.stack([np.asarray(table[name], np.float64) for name in ("nats", "bytes")], 1)
-    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise MeasurementError(f"no blocks ({error})", where=where, todo="delete it") from None
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise MeasurementError("a number below 0 or not finite", where=where, todo="delete it")

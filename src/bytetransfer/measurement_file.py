@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from bytetransfer.arrow_reader import TableError, read_whole_table
 from bytetransfer.csv_cells import from_text
 from bytetransfer.disk import check_digest
 from bytetransfer.errors import MeasurementError
@@ -64,7 +65,7 @@ def read_measurements(path: str | Path) -> Measurements:
         raise MeasurementError("neither CSV nor Parquet by its name", where=where, todo=todo)
     data, blocks, beside = _content(path), None, path.with_name("blocks.parquet")
     if beside != path and beside.exists():
-        blocks = parse_blocks(_content(beside), where=str(beside))
+        blocks = read_blocks(_content(beside), where=str(beside))
     if ending == ".parquet":
         return parse_parquet(data, where=where, blocks=blocks)
     try:
@@ -88,7 +89,7 @@ def parse_measurements(
     Args:
         text: the CSV with a header line.
         where: what to call the file in messages.
-        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
+        blocks: nats and bytes of each run's test-document blocks, as `read_blocks` reads them.
         separator: what stands between two cells.
 
     Raises:
@@ -118,21 +119,16 @@ def parse_parquet(
     Args:
         data: the whole file.
         where: what to call it in messages.
-        blocks: nats and bytes of each run's test-document blocks, as `parse_blocks` reads them.
+        blocks: nats and bytes of each run's test-document blocks, as `read_blocks` reads them.
 
     Raises:
         MeasurementError: as `parse_measurements`, and for a damaged file.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        columns = _columns(file.schema_arrow.names, where=where)
-        table = file.read(columns=list(columns.values()))
-    except (pa.ArrowException, OSError) as error:
-        what = f"no valid Parquet ({shown(str(error), quote=False, most=200)})"
-        raise MeasurementError(what, where=where, todo="write it anew") from None
+        names, table = read_whole_table(data, sorted(_KNOWN))
+    except TableError as error:
+        raise MeasurementError(error.what, where=where, todo=error.todo) from None
+    columns = _columns(names, where=where)
     values = [map(_text, table[name].to_pylist()) for name in columns.values()]
     lines = (
         (Place(where, "row", number), list(cells))
@@ -140,6 +136,23 @@ def parse_parquet(
         if any(cells)
     )
     return _measurements(columns, lines, where, blocks)
+
+
+def read_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
+    """Read blocks from a Parquet file as `Measurements.blocks_to_parquet` writes it.
+
+    Args:
+        data: the whole file.
+        where: what to call it in messages.
+
+    Raises:
+        MeasurementError: for a damaged file, and as `parse_blocks`.
+    """
+    try:
+        _, table = read_whole_table(data, ["run", "block", "nats", "bytes"])
+    except TableError as error:
+        raise MeasurementError(f"no blocks ({error})", where=where, todo="delete it") from None
+    return parse_blocks(table, where=where)
 
 
 def _content(path: Path) -> bytes:

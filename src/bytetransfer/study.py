@@ -10,7 +10,14 @@ from typing import Literal
 import msgspec
 
 from bytetransfer.corpus.corpus import Splits
-from bytetransfer.corpus.sources import BinarySource, FileSource, HubSource
+from bytetransfer.corpus.formats import Format
+from bytetransfer.corpus.readers import MOST_DOCUMENT_BYTES
+from bytetransfer.corpus.sources import (
+    BinarySource,
+    FileSource,
+    HubSource,
+    check_most_document_bytes,
+)
 from bytetransfer.corpus.synthetic import GeneratorSettings
 from bytetransfer.corpus.transforms import Expression, parse_transform
 from bytetransfer.learners.catalog import NumericsOptions, TransformerOptions
@@ -44,6 +51,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         documents: whether a line or a file is a document.
         errors: what to do about bytes that are not UTF-8: `strict` refuses, `keep` keeps them.
         languages: language codes where they differ from the corpora's names.
+        column: what holds the text in formats that name their columns.
+        format: what the files hold, for those whose ending does not tell.
+        most_document_bytes: a longer document is refused.
     """
 
     corpora: tuple[str, ...]
@@ -52,6 +62,12 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     documents: Literal["lines", "file"] = "lines"
     errors: Literal["strict", "keep"] = "strict"
     languages: dict[str, str] = {}
+    column: str = "text"
+    format: Format = "auto"
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,6 +36,8 @@ _NESTED_SIZES = {
     "transformer": ("most_bytes", "most_pretrain_bytes"),
 }
 
+_DOCUMENT_SIZE = "most_document_bytes"  # of whatever text is read from
+
 _TABLES: dict[str, type] = {
     "splits": Splits,
     "transformer": TransformerOptions,
@@ -198,6 +200,9 @@ def _settings(entry: Any, kind: type, *, where: str, path: str) -> Any:
     """One table whose keys are the fields of `kind`."""
     entry = _table(entry, where=where, path=path)
     _refuse_unknown(entry, kind, where=where, path=path)
+    if _DOCUMENT_SIZE in entry:
+        most = _size(entry[_DOCUMENT_SIZE], where=f"{where}, {path}.{_DOCUMENT_SIZE}")
+        entry = entry | {_DOCUMENT_SIZE: most}
     return _convert(entry, kind, where=where, path=path)
 
 

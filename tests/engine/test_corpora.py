@@ -1,4 +1,5 @@
 import gzip
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -162,6 +163,29 @@ def test_a_document_never_crosses_a_split_between_a_group_and_a_corpus(make, tmp
         for other in {"train", "validation", "test"} - {split}:
             assert not set(getattr(found["en"], split)) & set(getattr(found["es"], other))
     assert set(found["en"].test) & set(found["es"].test)
+
+
+def test_members_of_a_group_are_read_as_it_says(make, tmp_path, store):
+    def study(**group):
+        return make.study(
+            sources=("en",), targets=("fi",), pretrain_bytes=3_000, splits=SPLITS,
+            scratch_bytes=(1_000, 3_000), finetune_bytes=(1_000,),
+            corpora={}, groups={"ted": Group(corpora=("en", "fi"), aligned=True, **group)},
+        )  # fmt: skip
+
+    for name in ("en", "fi"):
+        write_lines(tmp_path / f"TED.en-fi.{name}", f"In {name} somebody")
+        lines = (tmp_path / f"TED.en-fi.{name}").read_text().splitlines()
+        rows = "".join(json.dumps({"body": line}) + "\n" for line in lines)
+        (tmp_path / f"{name}.rows").write_text(rows)
+    moses = study(files="TED.en-fi.{corpus}")
+    found = room(moses, tmp_path, store).prepare(lambda *_: None)
+    stated = study(files="{corpus}.rows", format="jsonl", column="body")
+    again = room(stated, tmp_path, store).prepare(lambda *_: None)
+    assert [c.card.digest for c in found.values()] == [c.card.digest for c in again.values()]
+    limited = study(files="TED.en-fi.{corpus}", most_document_bytes=5)
+    with pytest.raises(CorpusError, match="longer than 5 B"):
+        room(limited, tmp_path, store).prepare(lambda *_: None)
 
 
 def test_a_missing_file_is_unprepared_to_a_plan_and_an_error_to_a_preparation(

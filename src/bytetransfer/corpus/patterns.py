@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bytetransfer.corpus.formats import folder_advice
 from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError
 
@@ -155,7 +156,8 @@ def _checked(path: Path, base: Path) -> Path:
         todo = f"check its name; relative paths start from {shown_path(base.resolve())}"
         raise CorpusError("the file does not exist", where=shown_path(path), todo=todo)
     if stat.S_ISDIR(state.st_mode):
-        todo = f"name the files in it, for example {shown_path(path.name)}/*.txt"
+        written = path.relative_to(base) if path.is_relative_to(base) else path
+        todo = folder_advice(path, shown_path(written))
         raise CorpusError("a folder, not a file", where=shown_path(path), todo=todo)
     for is_such, kind in _NO_FILES:
         if is_such(state.st_mode):

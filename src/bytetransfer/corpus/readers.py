@@ -1,22 +1,26 @@
-"""Batches of raw documents from one file: lines, whole files, JSON lines, Parquet, chunks.
+"""Batches of raw documents from one file: lines, whole files, Parquet and Arrow, chunks.
 
 Bytes in are bytes out. Only the line end that separates two documents belongs to neither; empty
-documents are passed on, because in an aligned corpus they keep the lines in step.
+documents are passed on, because in an aligned corpus they keep the lines in step. No reader holds
+more than one document and some blocks of a file, and no document may be longer than is stated.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import numpy as np
 
-from bytetransfer.corpus.blocks import BLOCK_BYTES, open_blocks, raw_blocks, reading
+from bytetransfer.arrow_reader import TableError, TableReader, column_names
+from bytetransfer.corpus.blocks import BLOCK_BYTES, compression_of, open_blocks, raw_blocks, reading
+from bytetransfer.corpus.content import advice, conversion, is_json_lines, named, not_text
 from bytetransfer.errors import CorpusError
+from bytetransfer.units import format_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,18 +28,30 @@ if TYPE_CHECKING:
 Batches = Iterator[list[bytes]]
 OnBadUtf8 = Literal["strict", "keep"]
 
-_KEEP = 'repair the file, or write errors = "keep" to keep the bytes as they are'
-_BATCH_BYTES = 4 * BLOCK_BYTES
+MOST_DOCUMENT_BYTES = 100_000_000
+"""How long a document may be where nothing else is stated."""
+
+_KEEP = 'write errors = "keep" to keep the bytes as they are'
+_OLD_LINE_ENDS = 8
 
 
-def read_lines(path: Path, *, errors: OnBadUtf8) -> Batches:
+def read_lines(path: Path, *, errors: OnBadUtf8, most_bytes: int, stated: bool = True) -> Batches:
     r"""One document a line; the line end `\n` or `\r\n` is left out, everything else stays.
 
+    Args:
+        path: the file, compressed or not.
+        errors: whether bytes that are no UTF-8 are refused.
+        most_bytes: how long a line may be.
+        stated: somebody said that this is text; otherwise its name does, and JSON is refused.
+
     Raises:
-        CorpusError: where the file cannot be read or, with `strict`, is no UTF-8.
+        CorpusError: where the file cannot be read, is no text or, with `strict`, no UTF-8, or has
+            a line longer than `most_bytes`.
     """
     first_line = 1
-    for offset, text in _line_blocks(path):
+    for offset, text in line_blocks(path, most_bytes=most_bytes):
+        if not offset:
+            _refuse_other_lines(text, path, stated=stated)
         if errors == "strict":
             refuse_bad_utf8(text, path, offset, first_line)
         if b"\r" in text:
@@ -47,27 +63,30 @@ def read_lines(path: Path, *, errors: OnBadUtf8) -> Batches:
         yield lines
 
 
-def read_whole(path: Path, *, errors: OnBadUtf8) -> Batches:
+def read_whole(path: Path, *, errors: OnBadUtf8, most_bytes: int) -> Batches:
     """The file as one document.
 
     Raises:
-        CorpusError: where the file cannot be read or, with `strict`, is no UTF-8.
+        CorpusError: where the file cannot be read, is no text or, with `strict`, no UTF-8, or is
+            longer than `most_bytes`.
     """
-    text = b"".join(open_blocks(path))
+    text = _joined(text_blocks(path), path, most_bytes)
     if errors == "strict":
         refuse_bad_utf8(text, path, 0, 1)
     yield [text]
 
 
-def read_chunks(path: Path, chunk_bytes: int | None) -> Batches:
+def read_chunks(path: Path, chunk_bytes: int | None, *, most_bytes: int) -> Batches:
     """The raw bytes of the file in documents of `chunk_bytes`; the whole file if that is None.
 
     Raises:
-        CorpusError: where the file cannot be read.
+        CorpusError: where the file cannot be read, or a document is longer than `most_bytes`.
     """
     if chunk_bytes is None:
-        yield [b"".join(raw_blocks(path))]
+        yield [_joined(raw_blocks(path), path, most_bytes)]
         return
+    if chunk_bytes > most_bytes:
+        raise too_long("a chunk", str(path), most_bytes)
     size = chunk_bytes * max(1, BLOCK_BYTES // chunk_bytes)
     rest = b""
     for block in raw_blocks(path, size):
@@ -79,32 +98,38 @@ def read_chunks(path: Path, chunk_bytes: int | None) -> Batches:
         yield [rest]
 
 
-def read_json_lines(path: Path, column: str) -> Batches:
-    """The strings under `column`, one JSON object a line; blank lines are skipped.
+def read_table(
+    path: Path, column: str, tables: TableReader, *, errors: OnBadUtf8, most_bytes: int
+) -> Batches:
+    """The values of a column of strings or bytes, of a Parquet or Arrow file.
 
-    Raises:
-        CorpusError: for a line that is no JSON object with a string under `column`.
-    """
-    row = msgspec.defstruct("Row", [("text", str)], rename={"text": column})
-    decoder = msgspec.json.Decoder(row)
-    first_line = 1
-    for _, text in _line_blocks(path):
-        try:
-            rows: list[Any] = decoder.decode_lines(text)
-            yield [row.text.encode() for row in rows]
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            raise _first_bad_row(path, text, first_line, decoder, column) from error
-        first_line += text.count(b"\n")
-
-
-def read_parquet(path: Path, column: str, *, errors: OnBadUtf8) -> Batches:
-    """The values of a column of strings or bytes.
+    Args:
+        path: the file; compressed as a whole or not.
+        column: its name.
+        tables: the process that reads it.
+        errors: whether bytes that are no UTF-8 are refused.
+        most_bytes: how long a value may be.
 
     Raises:
         CorpusError: where the file is damaged or has no such column.
     """
-    with reading(path), _seekable(path) as file:
-        yield from _parquet_batches(file, path, column, errors)
+    with reading(path), contextlib.ExitStack() as stack:
+        plain = stack.enter_context(_uncompressed(path))
+        try:
+            schema, batches = tables.read(plain, [column], most_value_bytes=most_bytes)
+            names = column_names(schema)
+            if names.count(column) != 1:
+                twice = column in names
+                what = f'two columns "{column}"' if twice else f'no column "{column}"'
+                todo = f"the columns there are: {named(names)}"
+                raise CorpusError(what, where=str(path), todo=todo)
+            rows = 0
+            for batch in batches:
+                values = batch.column(0)
+                yield arrow_documents(values, errors=errors, where=str(path), first_row=rows)
+                rows += len(batch)
+        except TableError as error:
+            raise CorpusError(error.what, where=str(path), todo=error.todo) from error
 
 
 def arrow_documents(
@@ -138,7 +163,7 @@ def arrow_documents(
     except pa.ArrowInvalid as error:
         last = f"{first_row + len(values):,}"
         what = f"bytes that are no UTF-8 in the rows {first_row + 1:,} to {last} ({error})"
-        raise CorpusError(what, where=where, todo=_KEEP) from error
+        raise CorpusError(what, where=where, todo=f"repair the file, or {_KEEP}") from error
     if not len(array):
         return []
     _, offsets, data = array.buffers()
@@ -159,105 +184,103 @@ def refuse_bad_utf8(text: bytes, path: Path, offset: int, first_line: int) -> No
             f"no UTF-8 at byte {offset + error.start:,} of the text, in line {line:,} "
             f"(byte value 0x{text[error.start]:02x})",
             where=str(path),
-            todo=_KEEP,
+            todo=f"repair the file; {conversion(text)}; or {_KEEP}",
         ) from error
 
 
-def _line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with the byte offset it begins at."""
-    offset = 0
+def text_blocks(path: Path) -> Iterator[bytes]:
+    """The blocks of a file that is to hold text.
+
+    Raises:
+        CorpusError: where it cannot be read, or what it begins with is no text.
+    """
+    blocks = open_blocks(path)
+    first = next(blocks, b"")
+    other = not_text(first)
+    if other is not None:
+        raise CorpusError(f"no text but {other.what}", where=str(path), todo=other.todo)
+    return chain([first], blocks) if first else blocks
+
+
+def line_blocks(path: Path, *, most_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines of text, each with the byte offset it begins at.
+
+    Raises:
+        CorpusError: as `text_blocks`, and for a line longer than `most_bytes`.
+    """
+    offset, line, carried = 0, 1, 0
     pieces: list[memoryview] = []
-    for block in open_blocks(path):
+    for block in text_blocks(path):
         cut = block.rfind(b"\n") + 1
         view = memoryview(block)
         if not cut:
             pieces.append(view)
+            carried += len(view)
+            if carried > most_bytes:
+                raise too_long("a line", f"{path}, line {line:,}", most_bytes)
             continue
         text = b"".join([*pieces, view[:cut]])
-        pieces = [view[cut:]]
+        pieces, carried = [view[cut:]], len(view) - cut
+        _refuse_long_lines(text, path, line, most_bytes)
         yield offset, text
         offset += len(text)
+        line += text.count(b"\n")
     if any(pieces):
-        yield offset, b"".join(pieces)
+        text = b"".join(pieces)
+        _refuse_long_lines(text, path, line, most_bytes)
+        yield offset, text
 
 
-def _first_bad_row(
-    path: Path,
-    text: bytes,
-    first_line: int,
-    decoder: msgspec.json.Decoder[Any],
-    column: str,
-) -> CorpusError:
-    """The error of the first line that cannot be decoded."""
-    for number, line in enumerate(text.split(b"\n"), first_line):
-        try:
-            if line.strip():
-                decoder.decode(line).text.encode()
-        except msgspec.ValidationError:
-            what, todo = _wrong_row(line, column)
-        except UnicodeError as error:
-            what, todo = f"no UTF-8 ({error})", "JSON has to be UTF-8: write the file again"
-        except msgspec.DecodeError as error:
-            what, todo = f"no JSON ({error})", "write one JSON object a line"
-        else:
-            continue
-        return CorpusError(what, where=f"{path}, line {number:,}", todo=todo)
-    return CorpusError("no JSON lines", where=str(path), todo="write one JSON object a line")
-
-
-def _wrong_row(line: bytes, column: str) -> tuple[str, str]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        return f"no JSON ({error})", "write one JSON object a line"
-    if not isinstance(row, dict):
-        return "no JSON object", f'write one object a line, like {{"{column}": "..."}}'
-    if column not in row:
-        names = ", ".join(row) or "none"
-        return f'no column "{column}"', f"the columns there are: {names}"
-    return f'"{column}" holds no string', "name a column of strings"
-
-
-def _seekable(path: Path) -> BinaryIO:
-    """The file, or, if it is compressed as a whole, a temporary copy that is not."""
-    if path.suffix not in {".gz", ".zst"}:
-        return path.open("rb")
-    copy: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
-    for block in open_blocks(path):
-        copy.write(block)
-    copy.seek(0)
-    return copy
-
-
-def _parquet_batches(file: BinaryIO, path: Path, column: str, errors: OnBadUtf8) -> Batches:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    where = str(path)
-    try:
-        parquet = pq.ParquetFile(file)
-        names = parquet.schema_arrow.names
-        if column not in names:
-            todo = f"the columns there are: {', '.join(names)}"
-            raise CorpusError(f'no column "{column}"', where=where, todo=todo)
-        rows = 0
-        for batch in parquet.iter_batches(_rows_a_batch(parquet, column), columns=[column]):
-            yield arrow_documents(batch.column(0), errors=errors, where=where, first_row=rows)
-            rows += len(batch)
-    except (pa.ArrowException, OSError) as error:
-        todo = "download or write the file again"
-        raise CorpusError(f"no readable Parquet file ({error})", where=where, todo=todo) from error
-
-
-def _rows_a_batch(parquet: Any, column: str) -> int:
-    """Rows that hold about `_BATCH_BYTES`, so that long documents do not pile up in memory."""
-    metadata = parquet.metadata
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    stored: int = sum(
-        group.column(i).total_uncompressed_size
-        for group in groups
-        for i in range(group.num_columns)
-        if group.column(i).path_in_schema == column
+def too_long(what: str, where: str, most_bytes: int) -> CorpusError:
+    """What is said of a document, or what holds one, that is longer than is stated."""
+    return CorpusError(
+        f"{what} longer than {format_bytes(most_bytes)} where a document is expected",
+        where=where,
+        todo="cut the text into shorter documents, or raise most_document_bytes of the corpus",
     )
-    mean = max(1, stored // max(1, int(metadata.num_rows)))
-    return max(1, min(65536, _BATCH_BYTES // mean))
+
+
+def _refuse_long_lines(text: bytes, path: Path, first_line: int, most_bytes: int) -> None:
+    if len(text) <= most_bytes:
+        return
+    for number, line in enumerate(text.split(b"\n"), first_line):
+        if len(line) > most_bytes:
+            raise too_long("a line", f"{path}, line {number:,}", most_bytes)
+
+
+def _refuse_other_lines(text: bytes, path: Path, *, stated: bool) -> None:
+    """Refuse lines of JSON, and those that end in a carriage return alone: all would be one."""
+    if not stated and is_json_lines(text, whole=True):
+        what = "every line is a JSON object, while its name says plain text"
+        todo = f'{advice(text)}; or write format = "text" to learn JSON itself'
+        raise CorpusError(what, where=str(path), todo=todo)
+    if b"\n" not in text and text.count(b"\r") >= _OLD_LINE_ENDS:
+        what = "its lines end in a carriage return alone, so that all of them are one line"
+        todo = "write them anew, for example: tr '\\r' '\\n' < FILE > FILE.txt"
+        raise CorpusError(what, where=str(path), todo=todo)
+
+
+def _joined(blocks: Iterator[bytes], path: Path, most_bytes: int) -> bytes:
+    held: list[bytes] = []
+    size = 0
+    for block in blocks:
+        held.append(block)
+        size += len(block)
+        if size > most_bytes:
+            raise too_long("a file", str(path), most_bytes)
+    return b"".join(held)
+
+
+@contextlib.contextmanager
+def _uncompressed(path: Path) -> Iterator[Path]:
+    """The file, or, if it is compressed as a whole, a temporary copy that is not."""
+    with path.open("rb") as file:
+        compressed = compression_of(file.read(16))
+    if compressed is None:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        for block in open_blocks(path):
+            copy.write(block)
+        copy.flush()
+        yield Path(copy.name)

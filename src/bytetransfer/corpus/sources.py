@@ -8,26 +8,33 @@ from typing import Any, Literal
 
 import msgspec
 
+from bytetransfer.arrow_reader import TableReader
+from bytetransfer.corpus.content import named
+from bytetransfer.corpus.csv_reader import read_separated
+from bytetransfer.corpus.formats import (
+    Format,
+    format_of,
+    is_saved_dataset,
+    saved_files,
+)
+from bytetransfer.corpus.json_reader import read_json
 from bytetransfer.corpus.patterns import files_below, is_folder, resolve
 from bytetransfer.corpus.readers import (
+    MOST_DOCUMENT_BYTES,
     Batches,
     OnBadUtf8,
     arrow_documents,
     read_chunks,
-    read_json_lines,
     read_lines,
-    read_parquet,
+    read_table,
     read_whole,
+    too_long,
 )
 from bytetransfer.corpus.splits import Kind
 from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError, MissingExtraError
 from bytetransfer.units import format_bytes
 
-Format = Literal["auto", "text", "jsonl", "parquet"]
-
-_FORMATS: dict[str, Format] = {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}
-_COMPRESSED = {".gz", ".zst"}
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}
 _HUB_BATCH_ROWS = 1000
 _NOT_PACKED = {".txt", ".jsonl"}
@@ -43,15 +50,17 @@ class FileSource(
     tag_field="from",
     tag="files",
 ):
-    """Text in files: `.txt`, `.jsonl` or `.parquet`, plain or compressed (`.gz`, `.zst`).
+    """Text in files, read by their endings (`formats.ENDINGS`), compressed or not.
 
     Attributes:
         files: paths or globs (`**` for any depth), relative to the study's folder; read in the
             order given, each glob sorted by name.
         documents: whether a document is a line or a whole file (`.txt` only).
-        column: what holds the text in `.jsonl` and `.parquet`.
+        column: what holds the text in formats that name their columns.
         errors: what to do with bytes that are no UTF-8: `strict` refuses, `keep` keeps them.
         format: what the files hold, for those whose ending does not tell.
+        most_document_bytes: a longer document is refused, and so is a longer row of those formats;
+            it bounds the memory that reading takes.
     """
 
     files: tuple[str, ...]
@@ -59,6 +68,10 @@ class FileSource(
     column: str = "text"
     errors: OnBadUtf8 = "strict"
     format: Format = "auto"
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class HubSource(
@@ -81,6 +94,7 @@ class HubSource(
         revision: commit of the dataset, so that everyone reads the same.
         data_files: files of the dataset, or local ones, relative to the study's folder (of a
             folder given as dataset: relative to that).
+        most_document_bytes: a longer document is refused.
     """
 
     dataset: str
@@ -89,6 +103,10 @@ class HubSource(
     column: str = "text"
     revision: str | None = None
     data_files: tuple[str, ...] = ()
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
+
+    def __post_init__(self) -> None:
+        check_most_document_bytes(self.most_document_bytes)
 
 
 class BinarySource(
@@ -104,12 +122,15 @@ class BinarySource(
     Attributes:
         files: paths or globs, relative to the study's folder.
         chunk_bytes: a document is a piece of this length; None makes each file one document.
+        most_document_bytes: a longer document is refused.
     """
 
     files: tuple[str, ...]
     chunk_bytes: int | None = 4096
+    most_document_bytes: int = MOST_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
+        check_most_document_bytes(self.most_document_bytes)
         if self.chunk_bytes is not None and self.chunk_bytes < 1:
             what = f"{self.chunk_bytes} is no number of bytes"
             raise CorpusError(what, where="chunk_bytes", todo="write a number above 0")
@@ -118,6 +139,13 @@ class BinarySource(
             what = f"{format_bytes(self.chunk_bytes)} are more than a document can have"
             todo = f'write at most "{most}"; a shorter file is one document'
             raise CorpusError(what, where="chunk_bytes", todo=todo)
+
+
+def check_most_document_bytes(most_bytes: int) -> None:
+    """Raise a CorpusError where it is no limit."""
+    if most_bytes < 1:
+        what = f"{most_bytes} is no number of bytes"
+        raise CorpusError(what, where="most_document_bytes", todo='write for example "100MB"')
 
 
 Source = FileSource | HubSource | BinarySource
@@ -141,12 +169,17 @@ def read_source(source: Source, base: Path) -> Batches:
     """
     if isinstance(source, HubSource):
         return _read_hub(source, base)
-    paths = resolve(source.files, base)
-    if isinstance(source, BinarySource):
-        readers = [read_chunks(path, source.chunk_bytes) for path in paths]
-    else:
-        readers = [_read_file(path, source) for path in paths]
-    return _filled(batch for reader in readers for batch in reader)
+    return _filled(_read_files(resolve(source.files, base), source))
+
+
+def _read_files(paths: list[Path], source: FileSource | BinarySource) -> Batches:
+    with TableReader() as tables:
+        for path in paths:
+            if isinstance(source, BinarySource):
+                most = source.most_document_bytes
+                yield from read_chunks(path, source.chunk_bytes, most_bytes=most)
+            else:
+                yield from _read_file(path, source, tables)
 
 
 def input_files(source: Source, base: Path) -> list[Path]:
@@ -167,6 +200,8 @@ def most_bytes(source: Source, base: Path) -> int | None:
     """The most text the local files of `source` can hold, without reading them.
 
     None where only reading tells: compressed files, Parquet, data sets.
+
+    Links keep their own names, by which they are judged.
 
     Raises:
         CorpusError: where a file does not exist or cannot be read.
@@ -202,32 +237,21 @@ def _local_folder(dataset: str, base: Path) -> Path | None:
     return folder.resolve()
 
 
-def _read_file(path: Path, source: FileSource) -> Batches:
-    form = source.format if source.format != "auto" else _format_of(path, source)
+def _read_file(path: Path, source: FileSource, tables: TableReader) -> Batches:
+    form = source.format if source.format != "auto" else format_of(path, source.documents)
+    column, errors, most = source.column, source.errors, source.most_document_bytes
     if form == "jsonl":
-        return read_json_lines(path, source.column)
-    if form == "parquet":
-        return read_parquet(path, source.column, errors=source.errors)
+        return read_json(path, column, most_bytes=most)
+    if form == "csv":
+        return read_separated(path, column, ",", errors=errors, most_bytes=most)
+    if form == "tsv":
+        return read_separated(path, column, "\t", errors=errors, most_bytes=most)
+    if form in ("parquet", "arrow"):
+        return read_table(path, column, tables, errors=errors, most_bytes=most)
     if source.documents == "file":
-        return read_whole(path, errors=source.errors)
-    return read_lines(path, errors=source.errors)
-
-
-def _format_of(path: Path, source: FileSource) -> Format:
-    suffixes = path.suffixes
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        suffixes = suffixes[:-1]
-    ending = suffixes[-1] if suffixes else ""
-    if ending in _FORMATS:
-        return _FORMATS[ending]
-    if source.documents == "file":
-        return "text"  # program text and the like: any ending, one document a file
-    raise CorpusError(
-        f'the ending "{ending}" does not tell what the file holds',
-        where=str(path),
-        todo=f'use one of {", ".join(_FORMATS)} (or with .gz, .zst), write format = "text", or '
-        "read raw bytes with a binary source",
-    )
+        return read_whole(path, errors=errors, most_bytes=most)
+    stated = source.format == "text"
+    return read_lines(path, errors=errors, most_bytes=most, stated=stated)
 
 
 def _filled(batches: Iterator[list[bytes]]) -> Batches:
@@ -252,7 +276,10 @@ def _read_hub(source: HubSource, base: Path) -> Batches:
     for table in _hub_tables(source, base):
         for chunk in table.column(source.column).chunks:
             where = f"dataset {source.dataset}"
-            yield arrow_documents(chunk, errors="strict", where=where, first_row=rows)
+            documents = arrow_documents(chunk, errors="strict", where=where, first_row=rows)
+            if max(map(len, documents), default=0) > source.most_document_bytes:
+                raise too_long("a document", where, source.most_document_bytes)
+            yield documents
             rows += len(chunk)
 
 
@@ -263,6 +290,9 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError("datasets", extra="hub") from error
     where, dataset = f"dataset {source.dataset}", source.dataset
+    if is_saved_dataset(base / dataset):
+        todo = f"write {saved_files(base / dataset, dataset)} in place of dataset"
+        raise CorpusError("a dataset saved to disk", where=where, todo=todo)
     files: list[str] | None = list(source.data_files) or None
     if dataset in _LOCAL_BUILDERS:
         files = [str(path) for path in resolve(source.data_files, base)]
@@ -279,7 +309,7 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
         )
         names = list(stream.column_names or next(iter(stream.take(1)), {}))
         if source.column not in names:
-            todo = f"the columns there are: {', '.join(names) or 'none'}"
+            todo = f"the columns there are: {named(names)}"
             raise CorpusError(f'no column "{source.column}"', where=where, todo=todo)
         columns = stream.select_columns([source.column]).with_format("arrow")
         yield from columns.iter(batch_size=_HUB_BATCH_ROWS)

@@ -195,7 +195,14 @@ class naming:
 
 def _member(group: Group, name: str) -> CorpusSpec:
     files = group.files.replace("{corpus}", name)
-    source = FileSource(files=(files,), documents=group.documents, errors=group.errors)
+    source = FileSource(
+        files=(files,),
+        documents=group.documents,
+        column=group.column,
+        errors=group.errors,
+        format=group.format,
+        most_document_bytes=group.most_document_bytes,
+    )
     language = group.languages.get(name, name if is_language(name) else None)
     return CorpusSpec(text=source, language=language)
 
