@@ -303,7 +303,10 @@ class Store:
         """What the corpus of that name was prepared from when it last was."""
         latest, found = -1, None
         for path in self.root.glob("corpora/index/*.json"):
-            known, changed = _read_if_sound(path, KnownCorpus), path.stat().st_mtime_ns
+            changed = -1
+            with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
+                changed = path.stat().st_mtime_ns
+            known = _read_if_sound(path, KnownCorpus)
             if known is not None and known.origin.corpus == corpus and changed > latest:
                 latest, found = changed, known.origin
         return found
