@@ -104,6 +104,19 @@ def test_no_flipped_bit_changes_a_figure(finished_place: Any) -> None:
     }  # fmt: skip
 
 
+def test_no_analysis_reads_text_that_has_changed(finished_place: Any) -> None:
+    place = finished_place
+    shutil.rmtree(place.folder / ".bytetransfer/remembered")
+    assert place.call("analyse", STUDY).exit_code == 0
+    shutil.rmtree(place.folder / ".bytetransfer/remembered")
+    paths = sorted(place.folder.glob(".bytetransfer/corpora/*/train.bin"))
+    for path in paths:
+        path.write_bytes(flipped(path.read_bytes(), 80))
+    refused = place.call("analyse", STUDY)
+    assert refused.exit_code == 2
+    assert any(path.parent.name in refused.stderr for path in paths)
+
+
 def test_a_study_of_an_earlier_version_stays_usable_and_is_said_to_be_unverified(
     finished_place: Any,
 ) -> None:
