@@ -196,7 +196,8 @@ def wanted(calls: list[str], options: argparse.Namespace) -> list[list[int]]:
         points = [at for at in points if kind(calls[at - 1]) not in map(kind, calls[: at - 1])]
     draw = random.Random(0)
     pairs = [[draw.choice(points), draw.randint(1, len(calls))] for _ in range(options.twice)]
-    return pairs or [[at] for at in points[options.first :: options.every]]
+    chosen = [at for at in points if at > options.after and options.only in calls[at - 1]]
+    return pairs or [[at] for at in chosen]
 
 
 def main() -> None:
@@ -204,8 +205,8 @@ def main() -> None:
     parser.add_argument("--learner", choices=[*LEARNERS], default="ngram")
     parser.add_argument("--one-of-a-kind", action="store_true")
     parser.add_argument("--twice", type=int, default=0, metavar="TRIALS")
-    parser.add_argument("--first", type=int, default=0, help="with --every: where to begin")
-    parser.add_argument("--every", type=int, default=1, help="only every so many calls")
+    parser.add_argument("--after", type=int, default=0, help="begin after that many calls")
+    parser.add_argument("--only", default="", metavar="TEXT", help="calls that hold this text")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as root:

@@ -78,6 +78,15 @@ def test_an_adaptive_study_ends_with_fewer_runs_than_its_grid(make, study, store
     assert stage_note(seen[-1], study.adaptive).endswith("2 of 2 intervals within a factor of 1.5")
 
 
+def test_nothing_is_decided_on_a_part_of_the_results(make, study, store, monkeypatch):
+    walk = stages(study, make.cards(study), make.numerics, store)
+    first = next(walk)
+    make.finish_all(store, first.plan, losses(first.plan))
+    monkeypatch.setattr(store, "is_done", lambda _: True)  # it was, a moment ago
+    (store.run_folder(first.plan.cells[0].key) / "result.json").unlink()
+    assert list(walk) == []
+
+
 def test_checks_wait_for_the_last_stage_and_look_at_the_ends_of_its_curve(make, study, store):
     *before, last = walked(make, study, store)
     assert not any(stage.plan.checks for stage in before)

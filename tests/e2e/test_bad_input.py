@@ -315,11 +315,6 @@ def _runs(place: Any, kind: str) -> list[Path]:
     return [p.parent for p in requests if f'"kind":"{kind}"' in p.read_text().replace(" ", "")]
 
 
-def _newest(place: Any, pattern: str) -> Path:
-    found: list[Path] = list(place.folder.glob(f".bytetransfer/{pattern}"))
-    return max(found, key=lambda path: path.stat().st_mtime_ns)
-
-
 def _cut(path: Path) -> Path:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -364,11 +359,13 @@ def test_a_damaged_record_of_circumstances_stops_nothing(finished_place: Any) ->
     assert finished_place.results() == expected
 
 
-def test_a_damaged_index_makes_the_text_be_read_again(finished_place: Any) -> None:
-    expected = finished_place.results()
-    _cut(_newest(finished_place, "corpora/index/*/*.json"))
-    assert finished_place.call(*RUN).exit_code == 0
-    assert finished_place.results() == expected
+def test_a_damaged_index_of_corpora_is_made_again(finished_place: Any) -> None:
+    expected, times = finished_place.results(), finished_place.finish_times()
+    for path in finished_place.folder.glob(".bytetransfer/corpora/index/*/*.json"):
+        _cut(path)
+    ended = finished_place.call(*RUN)
+    assert ended.exit_code == 0, ended.output
+    assert (finished_place.results(), finished_place.finish_times()) == (expected, times)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -15,6 +15,9 @@ from bytetransfer.corpus.corpus import open_corpus
 from bytetransfer.digests import unsealed
 from bytetransfer.engine import worker
 from bytetransfer.errors import StoreError
+from bytetransfer.measurement import Measurements
+from bytetransfer.plan import Plan
+from bytetransfer.project import Project
 from bytetransfer.store import Store
 
 STUDY = "study.toml"
@@ -101,6 +104,19 @@ def test_no_flipped_bit_changes_a_figure(finished_place: Any) -> None:
     }  # fmt: skip
 
 
+def test_no_analysis_reads_text_that_has_changed(finished_place: Any) -> None:
+    place = finished_place
+    shutil.rmtree(place.folder / ".bytetransfer/remembered")
+    assert place.call("analyse", STUDY).exit_code == 0
+    shutil.rmtree(place.folder / ".bytetransfer/remembered")
+    paths = sorted(place.folder.glob(".bytetransfer/corpora/*/train.bin"))
+    for path in paths:
+        path.write_bytes(flipped(path.read_bytes(), 80))
+    refused = place.call("analyse", STUDY)
+    assert refused.exit_code == 2
+    assert any(path.parent.name in refused.stderr for path in paths)
+
+
 def test_a_study_of_an_earlier_version_stays_usable_and_is_said_to_be_unverified(
     finished_place: Any,
 ) -> None:
@@ -150,6 +166,58 @@ def test_runs_deleted_while_the_study_runs_are_done_again(
     assert len(place.results()["measurements.csv"].splitlines()) == 1 + 16
     status = json.loads(place.call("status", STUDY, "--json").stdout)
     assert status["done"] == status["total"]
+
+
+def test_what_is_deleted_at_the_very_end_is_said(
+    finished_place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Project.measurements
+
+    def deleting(project: Project, plan: Plan) -> Measurements:
+        for cell in plan.cells[:2]:
+            (project.store.run_folder(cell.key) / "result.json").unlink()
+        return read(project, plan)
+
+    monkeypatch.setattr(Project, "measurements", deleting)
+    ended = finished_place.call("run", STUDY, "--workers", "1")
+    assert ended.exit_code == 1
+    assert "2 runs were done and deleted while the study ran" in ended.stderr
+    assert "en → 1 kB of fi" in ended.stderr
+
+
+def test_a_corpus_that_was_deleted_is_prepared_again(finished_place: Any) -> None:
+    place = finished_place
+    table, corpora = place.results(), place.corpora()
+    for digest in corpora:
+        shutil.rmtree(place.folder / ".bytetransfer/corpora" / digest)
+    refused = place.call("estimate", STUDY)
+    assert refused.exit_code == 2
+    assert "its prepared text was deleted" in refused.stderr
+    next(place.folder.glob(".bytetransfer/runs/*/result.json")).unlink()
+    assert place.call("run", STUDY, "--workers", "1").exit_code == 0
+    assert (place.results(), place.corpora()) == (table, corpora)
+
+
+def test_what_killed_processes_left_is_gone_after_the_next_run(finished_place: Any) -> None:
+    place = finished_place
+    before = {p for p in place.folder.rglob("*") if "locks" not in p.parts}
+    run = next(place.folder.glob(".bytetransfer/runs/*/state")).parent
+    for name in ("failure.txt", "work/rate-0/checkpoint.safetensors", "state/.ngram.npz.1.tmp"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("x")
+    for name in (
+        ".bytetransfer/corpora/.preparing-0.0a.partial/train.bin",
+        ".bytetransfer/corpora/preparing-0/corpus.json",
+        ".bytetransfer/corpora/index/.0.json.1.tmp",
+        ".bytetransfer/runs/0/.run.json.1-0a.tmp",
+        ".bytetransfer/remembered/.0.json.1.tmp",
+        "results/tiny/.report.html.1.tmp",
+    ):
+        (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.folder / name).write_text("x")
+    assert place.call("run", STUDY, "--workers", "1").exit_code == 0
+    left = {p for p in place.folder.rglob("*") if "locks" not in p.parts} - before
+    assert {path.name for path in left} == {"0"}, "a folder of a run is never deleted"
 
 
 @pytest.mark.parametrize("name", ["study-file.txt", "laws.csv", "estimates.csv", "SHA256SUMS"])

@@ -206,6 +206,26 @@ def test_whatever_is_deleted_at_whatever_moment_is_done_again(make, tmp_path, ru
                                         ("own", "environment.json")}  # fmt: skip
 
 
+def test_what_two_runs_miss_is_done_once_more(make, store, runs):
+    class Missing(FakeEngine):
+        missed = ()
+
+        def poll(self, seconds):
+            parents = set.intersection(*(set(self.by_key[key].needs) for key in self.running))
+            if self.missed or len(self.running) < 2 or len(parents) != 1:
+                return super().poll(seconds)
+            self.missed = tuple(parents)
+            shutil.rmtree(self.store.run_folder(*parents))
+            running, self.running = self.running, []
+            return [Outcome(key, "there is no such file", is_refusal=True) for key in running]
+
+    engine = Missing(make, store, {run.key: run for run in runs})
+    state = execute_runs(runs, store, engine, watch=lambda _: None, seconds=0)
+    assert engine.missed
+    assert engine.submitted.count(*engine.missed) == 2
+    assert len(state.done) == len(runs)
+
+
 def test_what_is_deleted_again_and_again_is_given_up(make, store, runs):
     by_key = {run.key: run for run in runs}
 

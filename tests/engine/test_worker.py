@@ -15,6 +15,7 @@ from bytetransfer.corpus.synthetic import NonsenseSettings
 from bytetransfer.engine import worker as module
 from bytetransfer.engine.corpora import CorpusRoom
 from bytetransfer.engine.worker import MOST_BLOCKS, block_losses, execute
+from bytetransfer.errors import StoreError
 from bytetransfer.learners.catalog import make_learner
 from bytetransfer.learners.learner import Training
 from bytetransfer.learners.transformer.numerics import Numerics
@@ -126,6 +127,21 @@ def test_done_twice_in_two_places_is_the_same_bytes(planned, prepared, tmp_path)
         one, two = (s.run_folder(key) / "result.json" for s in (store, other))
         assert one.read_bytes() == two.read_bytes()
         assert str(tmp_path) not in one.read_text()
+
+
+def test_a_state_that_is_not_the_one_written_is_not_started_from(planned):
+    plan, store = planned
+    key = next(key for key, p in plan.runs.items() if p.run.kind == "pretrain")
+    execute(store, key, parents=parents_of(store))
+    assert module._load_state(store, key)
+    path = store.state_folder(key) / "ngram.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["multiplicities_0"] = arrays["multiplicities_0"] + 1
+    np.savez(path, **arrays)  # a sound file of other counts
+    with pytest.raises(StoreError, match="the state is damaged") as caught:
+        module._load_state(store, key)
+    assert caught.value.where == str(path)
 
 
 def test_a_run_that_is_done_is_not_done_again(planned):

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from bytetransfer.disk import write_atomic  # noqa: E402
 from bytetransfer.errors import StoreError  # noqa: E402
@@ -54,6 +54,16 @@ def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
         assert all(torch.equal(back[name], tensors[name]) for name in tensors)
         assert all(back[name].dtype == tensors[name].dtype for name in tensors)
     assert refused > 0.6 * 8 * len(whole)
+
+
+def test_the_same_tensors_are_the_same_bytes(tmp_path: Path) -> None:
+    path, tensors = tmp_path / "x.safetensors", {"b": torch.ones(3), "a": torch.arange(5.0)}
+    written = set()
+    for _ in range(20):  # each with a random order of its own inside safetensors
+        write_tensors(path, tensors, '{"ä":1}')
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    assert load_file(path)["a"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_file_of_an_earlier_version_has_no_digest_and_is_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Each holds the SHA-256 of its tensors and its record; files of earlier versions 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: str = "") -
         _add(digest, name, here[name])
     digest.update(record.encode())
     metadata = {"format": "pt", _RECORD: record, _DIGEST: digest.hexdigest()}
-    write_atomic(path, save(here, metadata))
+    write_atomic(path, _in_one_order(save(here, metadata)))
 
 
 def read_tensors(
@@ -68,6 +69,14 @@ def read_tensors(
         what = "damaged (the content is not what was written: it has another SHA-256)"
         raise StoreError(what, where=str(path), todo=_TODO)
     return tensors, record
+
+
+def _in_one_order(payload: bytes) -> bytes:
+    """The same file with its header sorted: safetensors writes metadata in a random order."""
+    start = 8 + int.from_bytes(payload[:8], "little")
+    header = json.dumps(json.loads(payload[8:start]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode() + b" " * (-len(header) % 8)  # tensors are to begin at a multiple of 8
+    return b"".join([len(padded).to_bytes(8, "little"), padded, memoryview(payload)[start:]])
 
 
 def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
