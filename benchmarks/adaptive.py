@@ -56,6 +56,7 @@ class Setting:
         width: the width asked for.
         noise: of a run, on both splits.
         falling: whether that is the noise of the smallest size and the largest has a tenth of it.
+        tuned: noise of fine-tuned runs, as a multiple of that.
         documents: of what a run makes of the documents of a split, its mean over all of them.
         shape: the kind of curve.
     """
@@ -64,6 +65,7 @@ class Setting:
     width: float = 1.5
     noise: float = 0.005
     falling: bool = False
+    tuned: float = 1.0
     documents: float = 0.0
     shape: str = "law"
 
@@ -134,6 +136,7 @@ class World:
         place = self.truth[source, size] if tuned else math.log(size / SMALLEST_BYTES)
         name = (*self.seed, len(source) * 256 + ord(source[0]), size)
         scale = setting.noise * (10 ** (-max(place, 0) / SPAN) if setting.falling else 1.0)
+        scale *= setting.tuned if tuned else 1.0
         own = np.random.default_rng([*name, seed]).standard_normal()
         log_loss = float(self.law.log_loss(place)) + scale * own
         if not setting.documents:
@@ -201,6 +204,7 @@ def settings() -> list[tuple[str, Setting]]:
         "2 % noise, width 1.5": {"noise": 0.02},
         "falls from 2 % to 0.2 %": {"noise": 0.02, "falling": True},
         "seeds : documents 1 : 1": {"noise": 0.0035, "documents": 0.0035},
+        "fine-tuned 4 x": {"tuned": 4.0},
         "broken power law": {"shape": "broken"},
     }
     return [

@@ -5,7 +5,8 @@ Curves are L(D) = E + (A/D)^alpha over three decades of bytes (E .5-.8 nats, alp
 run has noise of its own, all runs of a seed share some, and, if asked for, each block of test
 documents is harder or easier for all runs and, a little, for each. "uneven" sources differ in their
 noise by up to a factor of four. One "far noisier" source, the last, has twenty times the noise of
-the others; what is counted then are the steps between those.
+the others; what is counted then are the steps between those. "one 6 x" is one source, the last but
+one, with six times the noise; `worst step` is then one of the two that it is part of.
 
     python benchmarks/contrasts.py --studies 1000
 """
@@ -45,6 +46,7 @@ class Setting:
     shared: float = 0.005
     uneven: bool = False
     far_noisier: bool = False
+    noisier: float = 1.0
     document_noise: float = 0.0
     null: bool = False
 
@@ -84,6 +86,7 @@ def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurem
     scale = np.full(len(every), setting.noise)
     if setting.uneven:
         scale[-len(sources) :] *= UNEVEN[1:]
+    scale[-2] *= setting.noisier
     if setting.far_noisier:
         scale[-1] *= FAR_NOISIER
     common = setting.shared * generator.standard_normal((setting.seeds, 1))
@@ -171,6 +174,9 @@ SETTINGS = {
     "3 seeds, 2 % noise": Setting(noise=0.02),
     "3 seeds, uneven": Setting(uneven=True),
     "3 seeds, far noisier": Setting(far_noisier=True),
+    "2 seeds, one 6 x": Setting(seeds=2, noisier=6.0),
+    "3 seeds, one 6 x": Setting(noisier=6.0),
+    "5 seeds, one 6 x": Setting(seeds=5, noisier=6.0),
     "3 seeds, documents .5 %": Setting(document_noise=0.005),
     "1 seed, documents .5 %": Setting(seeds=1, noise=0.0, shared=0.0, document_noise=0.005),
     "3 seeds, sources alike": Setting(null=True),

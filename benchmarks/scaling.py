@@ -28,11 +28,13 @@ SCRATCH_SIZES = np.geomspace(1e4, 3e7, 8).round().astype(int)
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Noise is a standard deviation of log loss; `sizes` how many D_F there are."""
+    """Noise is a standard deviation of log loss, `tuned` times it that of fine-tuned runs; `sizes`
+    is how many D_F there are."""
 
     sizes: int = 6
     seeds: int = 3
     noise: float = 0.005
+    tuned: float = 1.0
     bent: bool = False
     smallest: float = 2e4
     largest: float = 1e7
@@ -61,7 +63,8 @@ def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurem
     for seed in range(setting.seeds):
         for source, size, place in cells:
             reducible = excess * math.exp(-alpha * (place - math.log(SCRATCH_SIZES[0])))
-            noise = setting.noise * generator.standard_normal()
+            scale = setting.noise * (1.0 if source == SCRATCH else setting.tuned)
+            noise = scale * generator.standard_normal()
             loss = (floor + reducible) / math.log(2) * math.exp(noise)
             rows.append(
                 Measurement(
@@ -91,6 +94,8 @@ SETTINGS = {
     "4 sizes": Setting(sizes=4),
     "2 % noise": Setting(noise=0.02),
     "D_E beyond the curve": Setting(smallest=6e3, largest=6e7),
+    "fine-tuned 4 x, 2 seeds": Setting(tuned=4.0, seeds=2),
+    "fine-tuned 4 x, 3 seeds": Setting(tuned=4.0),
     "bent": Setting(bent=True),
 }
 

@@ -47,7 +47,18 @@ NAMES = Names(languages={"en": "English", "fi": "Finnish"})
                 "transfer_high": None,
                 "effective_high": None,
             },
-            "English pretraining is worth at least 2.4 MB of Finnish (≥ 2.1 MB) "
+            "English pretraining seems worth more than 2.4 MB of Finnish (≥ 2.1 MB) "
+            "when you have 100 kB",
+        ),
+        (
+            {
+                "status": "above_range",
+                "transfer_bytes": 2.4e6,
+                "transfer_low": 2.4e6,
+                "transfer_high": None,
+                "effective_high": None,
+            },
+            "English pretraining is worth at least 2.4 MB of Finnish (≥ 2.4 MB) "
             "when you have 100 kB",
         ),
         (

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bytetransfer.transfer import interpolation
 from bytetransfer.transfer.curve import fit_log_losses
 from bytetransfer.transfer.interpolation import (
     INTERPOLATION_SHARE,
@@ -126,3 +127,38 @@ def test_intervals_hold_where_a_plateau_begins():
         covered += low <= places[6] <= high  # the smallest size that reaches the loss
     # Measured .93–.94 in benchmarks/coverage.py; .6 with a tenth of the distance to the chord.
     assert 0.88 <= covered / studies <= 0.99
+
+
+def sigmoid(at, middle=SPAN / 2, steepness=1.2):
+    return np.log(0.65 + 1.2 / (1 + np.exp(steepness * (at - middle))))
+
+
+@pytest.mark.parametrize("count", [4, 6])
+def test_a_curve_that_falls_in_an_s_may_be_missed_by_more(count):
+    # Between the sizes the true S lies off the monotone curve by less than is allowed for; what
+    # bends alone ask for is less than it in a third of the range.
+    at, missed = np.linspace(0.01, SPAN - 0.01, 200), []
+    for shift in np.linspace(-0.6, 0.6, 13):
+        sizes = np.linspace(0, SPAN, count)
+        losses = sigmoid(sizes, SPAN / 2 + shift)
+        off = np.abs(sigmoid(at, SPAN / 2 + shift) - fit_log_losses(sizes, losses[None], at)[0])
+        missed.append(off > np.abs(bend_allowance(sizes, losses, at)) + 0.002)
+    assert np.mean(missed) < 0.05
+
+
+def test_a_power_law_is_not_taken_for_an_s():
+    sizes, at = np.linspace(0, SPAN, 6), np.linspace(0.1, SPAN - 0.1, 30)
+    generator = np.random.default_rng(1)
+    for _ in range(50):
+        losses = law(sizes) + 0.003 * generator.standard_normal(6)
+        pooled = fit_log_losses(sizes, losses[None], sizes)[0]
+        fitted = fit_log_losses(sizes, losses[None], at)[0]
+        assert np.all(interpolation._inflections(sizes, pooled, at, fitted) == 0)
+
+
+def test_the_allowance_for_an_s_grows_without_a_leap():
+    sizes, at = np.linspace(0, SPAN, 6), np.linspace(0.1, SPAN - 0.1, 30)
+    shares = np.linspace(0, 1, 400)
+    widths = [np.abs(bend_allowance(sizes, (1 - x) * law(sizes) + x * sigmoid(sizes), at))
+              for x in shares]  # fmt: skip
+    assert np.abs(np.diff(widths, axis=0)).max() < 0.02

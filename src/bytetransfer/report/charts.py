@@ -11,7 +11,7 @@ from bytetransfer.measurement import SCRATCH, Measurement
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.order import in_colour
 from bytetransfer.report.view import LearnerKey, SourceKey, View
-from bytetransfer.report.wording import bare, bounded_bytes
+from bytetransfer.report.wording import bare, estimated_bytes
 from bytetransfer.transfer.curve import Curve
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.transfer.scratch_interval import ScratchPoint, scratch_interval
@@ -159,7 +159,7 @@ def _dots(pairs: Iterable[tuple[float, float]]) -> tuple[Dot, ...]:
 def _loss_dot(view: View, row: TransferEstimate, coloured: frozenset[SourceKey]) -> Dot:
     """A fine-tuned loss; where its step is drawn, its note says where that ends."""
     is_stepped = (row.source, row.pretrain_bytes) in coloured
-    reached = f", D_E {bounded_bytes(row.effective_bytes, row.status)}" if is_stepped else ""
+    reached = f", D_E {estimated_bytes(row.effective_bytes, row)}" if is_stepped else ""
     return Dot(
         x=row.finetune_bytes,
         y=row.bits_per_byte,

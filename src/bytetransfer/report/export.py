@@ -16,11 +16,12 @@ from bytetransfer.csv_cells import as_text
 from bytetransfer.report.document import Cell, Table
 from bytetransfer.report.embedded import plain_text
 
-_BOUNDS = {"≥": "at least", "≤": "at most"}
+_BOUNDS = {"≥": "at least", "≤": "at most", "≳": "about or above", "≲": "about or below"}
 _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "≥": r"$\geq$", "≤": r"$\leq$", "−": "$-$", "–": "--", "…": r"\dots{}", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "≳": r"$\sim\geq$", "≲": r"$\sim\leq$", "−": "$-$",
+    "–": "--", "…": r"\dots{}", "×": r"$\times$",
     "→": r"$\rightarrow$", "±": r"$\pm$", "α": r"$\alpha$",
 }  # fmt: skip
 _TEX_SYMBOL = re.compile(r"\bD\\_([FET])\b")

@@ -10,8 +10,8 @@ from bytetransfer.report.document import Cell, Column, Order, Table
 from bytetransfer.report.order import MatrixOrder, family_order, matrix_order
 from bytetransfer.report.view import LearnerKey, Plain, View
 from bytetransfer.report.wording import (
-    bounded_bytes,
     byte_range,
+    estimated_bytes,
     flags,
     fraction_text,
     isolate,
@@ -137,7 +137,7 @@ def _matrix_cell(row: TransferEstimate | None, largest: float, *, intervals: boo
     if row is None:
         return Cell("–")
     around = transfer_range(row)
-    text = bounded_bytes(row.transfer_bytes, row.status)
+    text = estimated_bytes(row.transfer_bytes, row)
     return Cell(
         text,
         row.transfer_bytes,
@@ -210,13 +210,13 @@ def _estimate_cells(view: View, row: TransferEstimate) -> tuple[Cell, ...]:
         *_cell_of(view, row),
         Cell(f"{row.bits_per_byte:.3f}", row.bits_per_byte),
         Cell(
-            bounded_bytes(row.effective_bytes, row.status),
+            estimated_bytes(row.effective_bytes, row),
             row.effective_bytes,
             detail="any" if row.interval == "open" else byte_range(*effective),
             ends=ends(row, *effective),
         ),
         Cell(
-            bounded_bytes(row.transfer_bytes, row.status),
+            estimated_bytes(row.transfer_bytes, row),
             row.transfer_bytes,
             detail=transfer_range(row),
             ends=ends(row, row.transfer_low, row.transfer_high),

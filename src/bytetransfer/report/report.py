@@ -100,7 +100,8 @@ def _matrix_words(view: View) -> str:
     words = (
         "Each cell says what pretraining on the row is worth in bytes of the column: blue is "
         "worth, hatched orange costs, a stronger colour is more. A cell without colour may be "
-        "either, as its interval holds zero; ≥ and ≤ mark bounds."
+        "either, as its interval holds zero; ≥ and ≤ mark bounds, ≳ and ≲ those "
+        "whose interval reaches back onto the curve."
     )
     if likeness(view):
         words += (
@@ -196,7 +197,7 @@ def _transfer_section(view: View) -> Section:
         title="D_T against D_F",
         text=(
             "D_T = D_E − D_F, what the pretraining is worth in bytes of target text, at every size "
-            "of fine-tuning. Hollow marks with an arrow are bounds: at least (up), at most (down). "
+            "of fine-tuning. Hollow marks with an arrow lie above (up) or below (down) the curve. "
             "The vertical axis is linear around zero and logarithmic outside, since D_T may be "
             "negative." + _quiet_words(view),
             "D_T / D_E is the share of the effective data that came from pretraining: near 1 where "

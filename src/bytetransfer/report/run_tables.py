@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import variance
 
 from bytetransfer.measurement import SCRATCH, Measurement
 from bytetransfer.report.document import Cell, Column, Table
@@ -47,7 +49,9 @@ def run_summary(view: View, runs: Runs) -> Table:
         caption="How the runs went, by learner, arm and size",
         columns=(
             *heads,
-            *(Column(title, numeric=True) for title in counted),
+            *(Column(title, numeric=True) for title in counted[:2]),
+            Column("sd between seeds", "% of the loss", numeric=True),
+            *(Column(title, numeric=True) for title in counted[2:]),
             *(Column(_ENDED[kind], numeric=True) for kind in endings),
             *(Column("tried again", numeric=True),) * retried,
         ),
@@ -69,16 +73,35 @@ def _counts(
 ) -> tuple[Cell, ...]:
     found = [runs.get(row.run, {}) for row in rows]
     ended = Counter(facts.get("stopped") for facts in found)
+    first = (len(rows), len({row.seed for row in rows}))
+    spread = seed_deviation(rows)
     numbers = [
-        len(rows),
-        len({row.seed for row in rows}),
         sum(row.not_converged is True for row in rows),
         sum(row.not_converged is None for row in rows),
         sum(row.below_surface is True for row in rows),
         *(ended[kind] for kind in endings),
         *([sum(bool(facts.get("retried")) for facts in found)] * retried),
     ]
-    return tuple(Cell(f"{number:,}", number) for number in numbers)
+    return (
+        *(Cell(f"{number:,}", number) for number in first),
+        Cell("") if spread is None else Cell(f"{100 * spread:.2f}", 100 * spread),
+        *(Cell(f"{number:,}", number) for number in numbers),
+    )
+
+
+def seed_deviation(rows: Sequence[Measurement]) -> float | None:
+    """Standard deviation of log loss between the seeds of a cell, over all cells of some runs.
+
+    Squares of all cells are added, and their degrees of freedom; None where no cell has two seeds.
+    """
+    cells: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        cells.setdefault(row.cell, []).append(math.log(row.bits_per_byte))
+    several = [losses for losses in cells.values() if len(losses) > 1]
+    if not several:
+        return None
+    squares = sum(variance(losses) * (len(losses) - 1) for losses in several)
+    return math.sqrt(squares / sum(len(losses) - 1 for losses in several))
 
 
 def run_table(view: View, runs: Runs) -> Table:
@@ -153,7 +176,14 @@ def bound_summary(view: View) -> Table:
                     *(Cell(f"{number:,}", number) for number in numbers),
                 )
             )
-    titles = ("estimates", "numbers", "at least", "at most", "interval open", "not estimated")
+    titles = (
+        "estimates",
+        "numbers",
+        "above the curve",
+        "below the curve",
+        "interval open",
+        "not estimated",
+    )
     return Table(
         name="bounds",
         caption="Numbers and bounds, by learner and D_F",

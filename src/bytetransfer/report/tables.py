@@ -18,7 +18,8 @@ from bytetransfer.measurement import Measurements, name_places
 from bytetransfer.report.view import View, make_view
 from bytetransfer.report.wording import (
     bare,
-    bounded_bytes,
+    estimated_bytes,
+    is_sure,
     not_covered,
     on_plateau,
     said_once,
@@ -41,6 +42,8 @@ _LAW_HEADINGS = ("target", "learner", "E", "interval", "A", "interval", "α", "i
 _UNBOUNDED = "∞"
 _ASCII = str.maketrans(
     {
+        "≳": "~>=",
+        "≲": "~<=",
         "≥": ">=",
         "≤": "<=",
         "−": "-",
@@ -111,7 +114,7 @@ def _cells(view: View, row: TransferEstimate, limit: int) -> tuple[str, ...]:
         bare(shorten(learner or "learner", limit)),
         format_bytes(row.finetune_bytes),
         bare(shorten(row.source, limit)) + size,
-        bounded_bytes(row.transfer_bytes, row.status),
+        estimated_bytes(row.transfer_bytes, row),
         transfer_range(row),
         "".join(mark for mark, raised in _marks(row).items() if raised),
     )
@@ -240,6 +243,8 @@ def _mark_notes(rows: Sequence[TransferEstimate]) -> list[str]:
     notes = []
     if any(row.status in ("above_range", "below_range") for row in rows):
         notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
+    if not all(is_sure(row) for row in rows):
+        notes.append("≳ ≲  outside them by its estimate; its interval reaches back onto the curve")
     if any(row.status == "extrapolated" for row in rows):
         notes.append("~    beyond the from-scratch sizes, where the power law alone says so")
     notes += [f"{mark}    {text}" for mark, text in said.items() if any(m[mark] for m in marks)]

@@ -10,7 +10,7 @@ from bytetransfer.report.chart import Axis, Chart, Dot
 from bytetransfer.report.charts import BOUNDS, place_words, source_series
 from bytetransfer.report.order import in_colour
 from bytetransfer.report.view import LearnerKey, SourceKey, View
-from bytetransfer.report.wording import bounded_bytes, fraction_text, transfer_range, verdict
+from bytetransfer.report.wording import estimated_bytes, fraction_text, transfer_range, verdict
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes
 
@@ -107,7 +107,7 @@ def _transfer_dot(view: View, row: TransferEstimate) -> Dot:
         low=row.transfer_low,
         high=row.transfer_high,
         bound=BOUNDS[row.status],
-        note=f"{place_words(view, row)}: {bounded_bytes(row.transfer_bytes, row.status)}"
+        note=f"{place_words(view, row)}: {estimated_bytes(row.transfer_bytes, row)}"
         + (f" ({around})" if around else ""),
     )
 

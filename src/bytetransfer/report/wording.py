@@ -139,6 +139,28 @@ def bounded_bytes(count: float, status: str) -> str:
     return mark + signed_bytes(count)
 
 
+def estimated_bytes(count: float, estimate: TransferEstimate) -> str:
+    """D_E or D_T of an estimate, marked where it is only a bound, and where not even surely that.
+
+    Beyond the curve the end of it is what is estimated; where the interval reaches back onto the
+    curve, "at least" would say too much.
+    """
+    text = bounded_bytes(count, estimate.status)
+    return text if is_sure(estimate) else text.replace("≥", "≳").replace("≤", "≲")
+
+
+def is_sure(estimate: TransferEstimate) -> bool:
+    """Whether the interval of a bound, if it has one, allows nothing on the curve's side of it."""
+    low, high, bound = estimate.transfer_low, estimate.transfer_high, estimate.transfer_bytes
+    if estimate.interval == "none":
+        return True
+    if estimate.status == "above_range":
+        return low is not None and low >= bound
+    if estimate.status == "below_range":
+        return high is not None and high <= bound
+    return True
+
+
 def byte_range(low: float | None, high: float | None) -> str:
     """An interval in bytes; an open end is said, an absent interval is empty.
 
@@ -168,7 +190,10 @@ def transfer_range(estimate: TransferEstimate) -> str:
 
 def fraction_text(estimate: TransferEstimate) -> str:
     """D_T / D_E; it rises with D_E, so a bound on one is a bound on the other."""
-    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(estimate.status, "")
+    marks = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}
+    mark = marks.get(estimate.status, "")
+    if not is_sure(estimate):
+        mark = mark.replace("≥", "≳").replace("≤", "≲")
     return mark + f"{round(estimate.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
 
 
@@ -193,11 +218,12 @@ def verdict(estimate: TransferEstimate, *, of: str = "") -> str:
     count, spread = estimate.transfer_bytes, _brackets(estimate)
     lost = format_bytes(abs(count))
     if estimate.status == "above_range":
-        return _at_least(count, of, spread)
+        return _at_least(count, of, spread, sure=is_sure(estimate))
     if estimate.status == "below_range":
+        sure = is_sure(estimate)
         if count <= 0:
-            return f"costs more than {lost}{of}{spread}"
-        return f"is worth less than {lost}{of}{spread}"
+            return f"{'costs' if sure else 'seems to cost'} more than {lost}{of}{spread}"
+        return f"{'is' if sure else 'seems'} worth less than {lost}{of}{spread}"
     low, high = estimate.transfer_low, estimate.transfer_high
     if estimate.status == "extrapolated":
         spread += ", by the power law beyond the sizes measured,"
@@ -208,7 +234,9 @@ def verdict(estimate: TransferEstimate, *, of: str = "") -> str:
     return f"is worth {lost}{of}{spread}"
 
 
-def _at_least(count: float, of: str, spread: str) -> str:
+def _at_least(count: float, of: str, spread: str, *, sure: bool) -> str:
+    if count > 0 and not sure:
+        return f"seems worth more than {format_bytes(count)}{of}{spread}"
     if count > 0:
         return f"is worth at least {format_bytes(count)}{of}{spread}"
     # The from-scratch curve ends at or before D_F, so the bound says nothing about the sign.

@@ -8,6 +8,7 @@ that is left out shows how far in that direction the truth lies from what the ot
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bytetransfer.transfer.curve import LOG_LOSS_ROUNDING, Floats, fit_log_losses, pool_decreasing
 
@@ -21,6 +22,15 @@ the bracket, is allowed for beside it. Of power laws at four or six sizes over t
 THREE_SIZES_SHARE = 0.15
 """Of the distance to the bracket that is allowed for with three sizes, where leaving one out says
 nothing: what power laws of three sizes over three decades need."""
+
+STEEPER = (0.2, 0.3)
+"""By how much a slope is steeper than the one before it, as a share of the steepest, where nothing,
+and where all that is allowed for a curve with an inflection is. A power law never gets steeper."""
+INFLECTION_SHARE = 0.9
+"""Of the distance to the neighbouring pieces continued, where a curve starts flat or falls in an S.
+With three quarters 5 sizes at any places cover .92 (`benchmarks/coverage.py`)."""
+FEW_SIZES = 4
+"""Up to so many sizes a curve with an inflection may be anywhere between two of them."""
 
 
 def bracket(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
@@ -42,17 +52,28 @@ def bracket(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     >>> bend.round(3).tolist()  # the right piece continued, with a slope of -.2
     [0.5, 0.25]
     """
+    chord = np.interp(at, log_sizes, log_losses)
+    lowest, highest = _continued(log_sizes, log_losses, at)
+    reached = np.select([highest <= chord, lowest >= chord], [highest, lowest], chord)
+    left, right = _ends(log_sizes, at)
+    return np.asarray(np.clip(reached, log_losses[right], log_losses[left]), np.float64)
+
+
+def _continued(log_sizes: Floats, log_losses: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """The neighbouring straight pieces continued, the lower and the higher; shape (points,)."""
     slopes = np.diff(log_losses) / np.diff(log_sizes)
     changes = np.diff(slopes) if len(slopes) > 1 else np.zeros(1)
     slopes = np.concatenate([slopes[:1] - changes[0], slopes, slopes[-1:] + changes[-1]])
-    left = np.clip(np.searchsorted(log_sizes, at, side="right") - 1, 0, len(log_sizes) - 2)
-    right = left + 1
+    left, right = _ends(log_sizes, at)
     before = log_losses[left] + np.minimum(slopes[left], 0.0) * (at - log_sizes[left])
     after = log_losses[right] + np.minimum(slopes[left + 2], 0.0) * (at - log_sizes[right])
-    chord = np.interp(at, log_sizes, log_losses)
-    highest, lowest = np.maximum(before, after), np.minimum(before, after)
-    reached = np.select([highest <= chord, lowest >= chord], [highest, lowest], chord)
-    return np.asarray(np.clip(reached, log_losses[right], log_losses[left]), np.float64)
+    return np.minimum(before, after), np.maximum(before, after)
+
+
+def _ends(log_sizes: Floats, at: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which sizes lie on either side; shape (points,)."""
+    left = np.clip(np.searchsorted(log_sizes, at, side="right") - 1, 0, len(log_sizes) - 2)
+    return left, left + 1
 
 
 def bend_shares(log_sizes: Floats, log_losses: Floats) -> Floats:
@@ -86,7 +107,9 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
 
     A tenth of the distance to the chord, and beside a size that the others do not predict as much
     of the distance to the bracket as they miss it by (`BEND_SHARES`). Three sizes predict nothing
-    and are taken for a power law; between two a curve may be anywhere that does not rise.
+    and are taken for a power law; between two a curve may be anywhere that does not rise. A curve
+    that gets steeper somewhere is no power law: nine tenths of the distance to the pieces on
+    either side, continued, are allowed for then, and with few sizes all that does not rise.
 
     Args:
         log_sizes: natural logarithm of the sizes; shape (sizes,).
@@ -104,7 +127,25 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     from_chord = fitted - np.interp(at, log_sizes, pooled)
     bends = _share_beside(log_sizes, pooled, at) * np.abs(fitted - bracket(log_sizes, pooled, at))
     most = np.maximum(INTERPOLATION_SHARE * np.abs(from_chord), bends)
-    return np.asarray(np.where(from_chord < 0, -most, most), np.float64)
+    most = np.maximum(most, _inflections(log_sizes, pooled, at, fitted))
+    return np.asarray(np.where(from_chord < -LOG_LOSS_ROUNDING, -most, most), np.float64)
+
+
+def _inflections(log_sizes: Floats, log_losses: Floats, at: Floats, fitted: Floats) -> Floats:
+    """What a curve that starts flat or falls in an S may miss; 0 where it never gets steeper."""
+    slopes = -np.diff(log_losses) / np.diff(log_sizes)
+    none, whole = STEEPER
+    steeper = max(float(np.diff(slopes).max()), 0.0) / max(float(slopes.max()), LOG_LOSS_ROUNDING)
+    share = np.asarray(min(max((steeper - none) / (whole - none), 0.0), 1.0))
+    left, right = _ends(log_sizes, at)
+    if len(log_sizes) <= FEW_SIZES:
+        lowest, highest = log_losses[right], log_losses[left]
+    else:
+        share = INFLECTION_SHARE * share
+        lowest, highest = (np.clip(line, log_losses[right], log_losses[left])
+                           for line in _continued(log_sizes, log_losses, at))  # fmt: skip
+    reach = np.maximum(highest - fitted, fitted - lowest)
+    return np.where(np.isin(at, log_sizes), 0.0, share * reach)
 
 
 def _share_beside(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats | float:
@@ -113,5 +154,5 @@ def _share_beside(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats |
         return THREE_SIZES_SHARE
     none, whole = BEND_SHARES
     shares = np.clip((bend_shares(log_sizes, log_losses) - none) / (whole - none), 0.0, 1.0)
-    left = np.clip(np.searchsorted(log_sizes, at, side="right") - 1, 0, len(log_sizes) - 2)
-    return np.maximum(shares[left], shares[left + 1])
+    left, right = _ends(log_sizes, at)
+    return np.maximum(shares[left], shares[right])

@@ -234,11 +234,32 @@ def _pairing(cells: _Cells, apart: _Spread, counts: Floats) -> _Pairing:
     gaps = cells.finetuned.T - cells.finetuned.mean(axis=1) - read
     count = float((counts.sum() + _NOTHING) ** 2 / (np.square(counts).sum() + _NOTHING))
     degrees = max(1.0, count * _distinct(gaps, alone * seeds)) * cells.free
+    shrunk, weight = shrunk_ratio(ratio, degrees)
+    return _Pairing(ratio=shrunk, weight=weight, degrees=degrees)
+
+
+def shrunk_ratio(ratio: float, degrees: float, *, caution: float = 1.0) -> tuple[float, float]:
+    """A ratio of variances as far as it is known not to be 1.
+
+    Below 1 it is shrunk on a logarithmic scale, by as much as its own error is beside its distance
+    from 1; above 1 it is taken as it is.
+
+    Args:
+        ratio: of the variance at hand to what is expected.
+        degrees: its degrees of freedom.
+        caution: how often the variance of the ratio's logarithm counts.
+
+    Returns:
+        The shrunk ratio; how much of what is then known of the variance comes from it, 0 to 1.
+
+    >>> [round(x, 2) for x in shrunk_ratio(0.01, 20)], shrunk_ratio(2.0, 20)
+    ([0.01, 1.0], (2.0, 0.5))
+    """
     if ratio >= 1:
-        return _Pairing(ratio=ratio, weight=1 - 1 / ratio, degrees=degrees)
-    distance = np.log(ratio) ** 2
-    weight = float(distance / (distance + special.polygamma(1, degrees / 2)))
-    return _Pairing(ratio=ratio**weight, weight=weight, degrees=degrees)
+        return ratio, 1 - 1 / ratio
+    distance = float(np.log(max(ratio, _SMALLEST)) ** 2)
+    weight = distance / (distance + caution * float(special.polygamma(1, degrees / 2)))
+    return float(max(ratio, _SMALLEST) ** weight), weight
 
 
 def _twin_weights(cells: _Cells) -> Floats:

@@ -25,9 +25,9 @@ from bytetransfer.report.analyses.phrases import (
 from bytetransfer.report.document import Cell, Column, Section, Table
 from bytetransfer.report.wording import (
     Names,
-    bounded_bytes,
     byte_range,
     count,
+    estimated_bytes,
     shorten,
     signed_bytes,
     transfer_range,
@@ -233,7 +233,7 @@ def _both(forward: TransferEstimate, backward: TransferEstimate, names: Names) -
         Cell(names.language(forward.target), forward.target),
         *(
             Cell(
-                bounded_bytes(row.transfer_bytes, row.status),
+                estimated_bytes(row.transfer_bytes, row),
                 row.transfer_bytes,
                 detail=transfer_range(row),
             )

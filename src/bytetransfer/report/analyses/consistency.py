@@ -30,8 +30,8 @@ from bytetransfer.report.order import ALL_IN_COLOUR
 from bytetransfer.report.wording import (
     Names,
     bare,
-    bounded_bytes,
     count,
+    estimated_bytes,
     shorten,
     transfer_range,
 )
@@ -364,6 +364,6 @@ def _dot(row: TransferEstimate, x: float, names: Names) -> Dot:
         low=row.transfer_low,
         high=row.transfer_high,
         bound=_BOUNDS.get(row.status, ""),
-        note=bare(f"{pair}: D_T {bounded_bytes(row.transfer_bytes, row.status)}")
+        note=bare(f"{pair}: D_T {estimated_bytes(row.transfer_bytes, row)}")
         + (f" ({around})" if around else ""),
     )

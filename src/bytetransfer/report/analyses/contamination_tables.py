@@ -16,7 +16,7 @@ from bytetransfer.report.analyses.phrases import (
     percent_text,
 )
 from bytetransfer.report.document import Cell, Column, Table
-from bytetransfer.report.wording import Names, bounded_bytes, shorten
+from bytetransfer.report.wording import Names, estimated_bytes, shorten
 from bytetransfer.units import format_bytes
 
 _MOST_FOUND = 3  # languages named in a row
@@ -188,7 +188,7 @@ def _exposure_row(one: Exposure, names: Names) -> tuple[Cell, ...]:
         Cell(format_bytes(row.finetune_bytes), row.finetune_bytes),
         Cell(format_bytes(one.least_bytes), one.least_bytes),
         Cell(format_bytes(one.most_bytes), one.most_bytes),
-        Cell(bounded_bytes(row.transfer_bytes, row.status), row.transfer_bytes),
+        Cell(estimated_bytes(row.transfer_bytes, row), row.transfer_bytes),
     )
 
 

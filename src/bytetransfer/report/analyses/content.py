@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bytetransfer.analysis.premium import Premium, in_content_bytes
 from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
-from bytetransfer.report.wording import Names, bounded_bytes
+from bytetransfer.report.wording import Names, estimated_bytes
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes
 
@@ -118,7 +118,7 @@ def _content_cells(
         Cell(names.language(row.target), row.target),
         Cell(names.learner(row.learner, row.regime), row.learner),
         Cell(format_bytes(row.nominal_bytes), row.nominal_bytes),
-        *(Cell(bounded_bytes(amount, row.status), amount) for amount in amounts),
+        *(Cell(estimated_bytes(amount, row), amount) for amount in amounts),
     )
 
 
