@@ -80,9 +80,9 @@ def compared(section):
 
 
 MORE = {
-    (source, target): 500 * (1 + i + j**2)
-    for i, source in enumerate(("en", "pt", "fi", "es", "nonsense", "cipher(en)"))
-    for j, target in enumerate(("es", "fi", "en", "pt"))
+    (source, target): 500 * (1 + i + j)
+    for i, source in enumerate(("en", "pt", "fi", "es", "de", "it", "nonsense", "cipher(en)"))
+    for j, target in enumerate(("es", "fi", "en", "pt", "de", "it"))
     if source != target
 }
 

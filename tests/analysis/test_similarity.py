@@ -33,14 +33,14 @@ def world(seed, *, slope=0.0, sources=LANGUAGES, targets=LANGUAGES):
     points = dict(zip(names, generator.standard_normal((len(names), 3)) * remote, strict=True))
     strong = {name: 2 * generator.standard_normal() for name in names}
     easy = {name: 2 * generator.standard_normal() for name in names}
-    rows, distances = [], {}
+    rows = []
+    apart_of = {(a, b): float(np.linalg.norm(points[a] - points[b])) for a in names for b in names}
+    distances = {pair: apart for pair, apart in apart_of.items() if pair[0] != pair[1]}
     for source in sources:
         for target in targets:
-            apart = float(np.linalg.norm(points[source] - points[target]))
+            apart = apart_of[source, target]
             log = strong[source] + easy[target] + slope * apart + 0.3 * generator.standard_normal()
             rows.append(estimate(source, target, 20_000 * math.exp(log)))
-            if source != target:
-                distances[source, target] = apart
     return rows, distances
 
 
@@ -77,7 +77,7 @@ def test_whole_languages_can_be_permuted_where_sources_and_targets_differ():
     rows, distances = world(1)
     some = [row for row in rows if row.source in "abc"] + [estimate("nonsense", "d", 9_000)]
     whole = similarity(some, {"syntax": distances}, moved="languages").measures[0]
-    labels = similarity(some, {"syntax": distances}).measures[0]
+    labels = similarity(some, {"syntax": distances}, moved="targets").measures[0]
     assert whole.association.moved == "languages"
     assert labels.association.moved == "targets"
     assert whole.association.slope == pytest.approx(labels.association.slope)
@@ -114,7 +114,9 @@ def test_sources_without_a_distance_are_left_out_and_counted():
     found = similarity(rows, {"syntax": distances}, permutations=99)
     (measure,) = found.measures
     assert (found.pairs, measure.pairs, measure.missing) == (64, 56, 8)
-    assert measure.association.moved == "languages"
+    assert measure.association.moved == "signs"
+    labels = similarity(rows, {"syntax": distances}, permutations=99, moved="targets")
+    assert labels.measures[0].association.moved == "languages"
 
 
 def test_p_values_are_corrected_over_the_measures_that_have_one():

@@ -34,10 +34,12 @@ def world(slope, *, sources="abcdefgh", targets="abcdefgh", bounds="", typical=2
     """Estimates, distances that matter (with that slope), and distances that do not."""
     generator = np.random.default_rng(3)
     rows, near, far = [], {}, {}
+    names = sorted({*sources, *targets})
+    for pair in itertools.permutations(names, 2):
+        near[pair], far[pair] = generator.uniform(0.2, 0.9, 2)
     for source, target in itertools.product(sources, targets):
         if source == target:
             continue
-        near[source, target], far[source, target] = generator.uniform(0.2, 0.9, 2)
         log = math.log(typical) + slope * near[source, target] + 0.02 * generator.standard_normal()
         status = "above_range" if source in bounds else "inside"
         rows.append(estimate(source, target, math.exp(log), status))
@@ -106,20 +108,45 @@ def test_where_little_is_transferred_the_section_says_that_little_can_differ():
     assert "can hardly differ" not in texts(section(*world(-0.5)))
 
 
-def test_too_few_languages_are_told_the_smallest_p_and_get_no_interval():
+def test_without_a_valid_test_that_comes_first_and_there_is_no_p():
     one = section(*world(-0.5, sources="abc", targets="def"))
-    assert "smallest p that could be found is 0.17" in texts(one)
-    assert "can never show a relation" in texts(one)
-    assert table(one, "similarity").rows[0][4].text == "none: too few arrangements"
+    assert one.text[0].startswith("No test is valid for these languages, so there is no p")
+    assert "so few languages have no test that allows for close languages erring alike" in texts(
+        one
+    )
+    assert (one.figures, one.further) == ((), ())
+    assert [each.name for each in one.tables] == ["similarity-unanswered"]
 
 
-def test_what_so_few_languages_can_show_goes_by_the_easiest_measure():
-    rows, measures = world(-0.5, sources="abcde", targets="abcde")
-    some = {pair: value for pair, value in measures["geographic"].items() if "e" not in pair}
-    one = section(rows, {"syntactic": measures["syntactic"], "geographic": some})
-    assert len(table(one, "similarity").rows) == 2
-    assert "smallest p that could be found is 0.0083, 0.017 after correction" in texts(one)
-    assert "can never show" not in texts(one)
+def test_distances_within_each_role_are_asked_for_where_they_are_missing():
+    rows, measures = world(-0.5, sources="abc")
+    cut = {pair: far for pair, far in measures["syntactic"].items() if set(pair) != {"a", "b"}}
+    one = section(rows, {"syntactic": cut, "geographic": measures["geographic"]})
+    assert "For 1 further comparison no test is valid" in texts(one)
+    assert (
+        "1 are missing, such as that of a and b"
+        in table(one, "similarity-unanswered").rows[0][3].text
+    )
+    assert len(table(one, "similarity").rows) == 1
+
+
+def test_so_few_languages_that_no_correction_leaves_a_finding_are_said_first():
+    rows, measures = world(-0.5, sources="abc", targets="defg")
+    one = section(rows, {**measures, "more": {p: v**2 for p, v in measures["geographic"].items()}})
+    assert one.text[0] == "So few languages can never show a relation at 5 %."
+    assert "smallest p that could be found is 0.031, 0.094 after correction" in texts(one)
+    assert "can never show" not in texts(section(*world(-0.5, sources="abc", targets="defgh")))
+
+
+def test_the_test_that_was_used_is_named_with_its_reason():
+    said = texts(section(*world(-0.5)))
+    assert "draws their signs (Moran spectral randomisation), because close languages err" in said
+    rows, measures = world(-0.5)
+    (group,) = by_group(rows)
+    moved = {group: similarity(rows, measures, permutations=99, moved="targets")}
+    said = texts(similarity_section(moved, NAMES))
+    assert "moves whole languages, as source and as target together (MRQAP)" in said
+    assert "does not hold where close languages err alike" in said
 
 
 def test_what_has_no_answer_is_listed_with_its_reason():

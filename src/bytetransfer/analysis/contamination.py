@@ -349,7 +349,10 @@ def follow_contamination(
         return [Unanswered(reason) for _ in groups]
     known = {pair for measure in measures.values() for pair in measure}
     rows = [[row for row in some if (row.source, row.target) in known] for some in groups]
-    return similarities(rows, measures, permutations=permutations, seed=seed, level=level)
+    # Shares are no distances, so they span no map whose components could be signed.
+    return similarities(
+        rows, measures, permutations=permutations, seed=seed, level=level, moved="targets"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

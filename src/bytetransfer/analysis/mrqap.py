@@ -77,7 +77,8 @@ class Association:
         smallest_p: the smallest `p` that these languages, or this many permutations, can give.
         permutations: how many arrangements were compared, the observed one included.
         exact: whether these are all arrangements there are.
-        moved: `languages` (rows and columns together), `targets`, or `both` (each for itself).
+        moved: `languages` (rows and columns together), `targets`, `both` (each for itself), or
+            `signs` (of components of the map: `spectral`).
         pairs: the residuals the correlation is of; as many as there are cells.
     """
 
@@ -184,8 +185,13 @@ def mrqap_each(
 
 
 @dataclass(frozen=True)
-class _Chance:
-    """Arrangements, the observed one first: y·u_π and x·u_π, shape (arrangements,)."""
+class Chance:
+    """Arrangements, the observed one first: y·u_π and x·u_π, shape (arrangements,).
+
+    Attributes:
+        outcome: covariances of the outcome with each arrangement of the predictor.
+        predictor: covariances of the predictor, the same; the observed one is above 0.
+    """
 
     outcome: Floats
     predictor: Floats
@@ -222,7 +228,7 @@ def _draws(generator: np.random.Generator, size: int, count: int) -> Places:
     return places
 
 
-def _chances(frames: Sequence[Frame], arrangements: Sequence[Places]) -> list[_Chance]:
+def _chances(frames: Sequence[Frame], arrangements: Sequence[Places]) -> list[Chance]:
     """Covariances of every arrangement of one predictor with both variables of each frame."""
     table, (rows, columns) = frames[0].table, arrangements
     kinds: dict[tuple[bytes, bytes], list[int]] = {}
@@ -247,7 +253,7 @@ def _chances(frames: Sequence[Frame], arrangements: Sequence[Places]) -> list[_C
             scale = np.where(usable, 1 / np.sqrt(np.where(usable, length2, 1.0)), 0.0)
             found[same, 0, part] = outcomes.T * scale
             found[same, 1, part] = predictor[:, 0] * scale
-    return [_Chance(*both) for both in found]
+    return [Chance(*both) for both in found]
 
 
 def _weights(frames: Sequence[Frame], shape: tuple[int, ...]) -> Floats:
@@ -263,21 +269,40 @@ def _weights(frames: Sequence[Frame], shape: tuple[int, ...]) -> Floats:
     return spread.reshape(-1, columns.shape[1])
 
 
-def _association(frame: Frame, chance: _Chance, exact: bool, level: float) -> Association:
+def _association(frame: Frame, chance: Chance, exact: bool, level: float) -> Association:
+    x, y = frame.predictor, frame.outcome
+    return association(
+        frame, chance, exact=exact, level=level, slope=float(y @ x / (x @ x)),
+        correlation=float(y @ x / np.sqrt((x @ x) * (y @ y))),
+    )  # fmt: skip
+
+
+def association(
+    frame: Frame, chance: Chance, *, exact: bool, level: float, slope: float, correlation: float
+) -> Association:
+    """What the arrangements say: p, its smallest value, and the interval that inverts the test.
+
+    Args:
+        frame: the residuals.
+        chance: what the arrangements give.
+        exact: whether these are all there are.
+        level: nominal coverage of the interval.
+        slope: outcome per unit of predictor.
+        correlation: partial correlation.
+    """
     x, y = frame.predictor, frame.outcome
     count = len(chance.outcome)
     statistic = np.abs(chance.outcome)
-    p = float(np.mean(statistic >= statistic[0] * (1 - _TIE)))
     low, high = _limits(chance, level)
     names = zip(frame.rows.tolist(), frame.columns.tolist(), x.tolist(), y.tolist(), strict=True)
     return Association(
-        slope=float(y @ x / (x @ x)),
+        slope=slope,
         low=low,
         high=high,
         level=level,
         spread=float(np.sqrt(x @ x / len(x))),
-        correlation=float(np.clip(y @ x / np.sqrt((x @ x) * (y @ y)), -1, 1)),
-        p=p,
+        correlation=float(np.clip(correlation, -1, 1)),
+        p=float(np.mean(statistic >= statistic[0] * (1 - _TIE))),
         smallest_p=1 / count,
         permutations=count,
         exact=exact,
@@ -289,7 +314,7 @@ def _association(frame: Frame, chance: _Chance, exact: bool, level: float) -> As
     )
 
 
-def _limits(chance: _Chance, level: float) -> tuple[float | None, float | None]:
+def _limits(chance: Chance, level: float) -> tuple[float | None, float | None]:
     """The slopes that at least a share 1 − level of the arrangements tolerate."""
     y, x = chance.outcome, chance.predictor
     ends = []

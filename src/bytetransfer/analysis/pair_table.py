@@ -1,4 +1,4 @@
-"""Tables of pairs of languages with source and target effects removed: what `mrqap` works on."""
+"""Tables of pairs of languages with source and target effects removed: what the tests work on."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bytetransfer.analysis.cells import Unanswered
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
-Moved = Literal["targets", "both"]
-Scheme = Literal["languages", "targets", "both"]
+Moved = Literal["targets", "both", "signs"]
+Scheme = Literal["languages", "targets", "both", "signs"]
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 
 NEGLIGIBLE = 1e-9
@@ -66,7 +66,7 @@ def make_frame(
     # A language without any predictor has no place in an arrangement of predictors.
     stack, names = _trim(stack, names, _complete(stack[1:]))
     scheme: Scheme = moved
-    if set(names[0]) == set(names[1]):
+    if moved != "signs" and set(names[0]) == set(names[1]):
         scheme = "languages"
         stack = stack[:, :, [names[1].index(name) for name in names[0]]]
         names = names[0], names[0]

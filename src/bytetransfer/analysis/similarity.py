@@ -1,12 +1,16 @@
 """Do similar languages transfer more? Effective bytes against distances between languages.
 
 For every measure of distance the estimates of one group form a table of source by target. Source
-and target effects are removed from it and from the distances (`mrqap`), because a strong source, an
-easy target or a remote language moves all its pairs at once. Published analyses correlate raw
-pairs; that is returned beside it as `naive`, and is not to be believed.
+and target effects are removed from it and from the distances, because a strong source, an easy
+target or a remote language moves all its pairs at once. Published analyses correlate raw pairs;
+that is returned beside it as `naive`, and is not to be believed.
 
-A test of this kind needs no standard errors: the noise of the estimates is part of the residuals
-that are permuted.
+Close languages err alike, so distances are tested by the signs of components over the map that they
+span themselves (`spectral`). `mrqap`, which moves whole languages, holds only where errors are not
+smooth over the map; it can be asked for. Which test is used goes by `moved` alone, and whether
+there is one by languages and distances, never by what is found.
+
+Tests of this kind need no standard errors: the noise of the estimates is part of what is permuted.
 """
 
 from __future__ import annotations
@@ -28,8 +32,10 @@ from bytetransfer.analysis.cells import (
     holm_known,
     log_effective_bytes,
 )
+from bytetransfer.analysis.language_map import language_map
 from bytetransfer.analysis.mrqap import Association, mrqap_each
 from bytetransfer.analysis.pair_table import Moved, PairTable
+from bytetransfer.analysis.spectral import spectral_each
 from bytetransfer.transfer.distributions import t_tail
 from bytetransfer.transfer.estimate import TransferEstimate
 
@@ -38,7 +44,8 @@ Distances = Mapping[tuple[str, str], float]
 
 Outcome = Literal["log_effective_bytes", "transfer_bytes"]
 
-Permuted = Literal["targets", "both", "languages"]
+Permuted = Literal["signs", "targets", "both", "languages"]
+"""What chance is made of: signs of components over the map (`spectral`), or labels (`mrqap`)."""
 
 _MINIMUM_PAIRS = 3  # a rank correlation of two pairs is always ±1
 
@@ -114,7 +121,7 @@ def similarity(
     permutations: int = 9_999,
     seed: int = 0,
     level: float = 0.95,
-    moved: Permuted = "targets",
+    moved: Permuted = "signs",
 ) -> Similarity | Unanswered:
     """Correlation of transfer with each measure of distance, source and target effects removed.
 
@@ -123,11 +130,13 @@ def similarity(
         measures: distances by name of the measure; controls such as `nonsense` need not have any.
         outcome: what is explained. Source and target effects are taken for factors of D_E, or for
             bytes of D_T.
-        permutations: see `mrqap`.
-        seed: see `mrqap`.
+        permutations: how many choices of signs, or arrangements, at most.
+        seed: fixes which are drawn.
         level: nominal coverage of intervals.
-        moved: see `mrqap`; `languages` permutes all languages in both their roles also where
-            sources and targets differ, which needs the distances of all pairs.
+        moved: `signs` tests by `spectral`, which needs the distances among all sources and among
+            all targets; others are for errors that are not smooth over the map, see `mrqap`.
+            `languages` permutes all languages in both their roles also where sources and targets
+            differ, which needs the distances of all pairs.
 
     Returns:
         One result per measure, or the reason why no measure can have one.
@@ -150,7 +159,7 @@ def similarities(
     permutations: int = 9_999,
     seed: int = 0,
     level: float = 0.95,
-    moved: Permuted = "targets",
+    moved: Permuted = "signs",
 ) -> list[Similarity | Unanswered]:
     """`similarity` of several groups, each by itself; every measure is permuted once for all.
 
@@ -158,17 +167,16 @@ def similarities(
         groups: the estimates of each.
         measures: see `similarity`.
         outcome: see `similarity`.
-        permutations: see `mrqap`.
-        seed: see `mrqap`.
+        permutations: see `similarity`.
+        seed: see `similarity`.
         level: nominal coverage of intervals.
         moved: see `similarity`.
     """
     each = [[row for row in rows if row.source != row.target] for rows in groups]
     if any(len(by_group(rows)) > 1 for rows in each):
         raise ValueError("estimates of several groups are not compared")
-    labels: Moved = "both" if moved == "both" else "targets"
-    options = partial(mrqap_each, permutations=permutations, seed=seed, level=level, moved=labels)
-    test = partial(_tested, outcome=outcome, square=moved == "languages", test=options)
+    make = partial(_test_of, moved=moved, permutations=permutations, seed=seed, level=level)
+    test = partial(_tested, outcome=outcome, square=moved == "languages", make=make)
     reasons = [_obstacle(rows, measures) for rows in each]
     asked = [rows for rows, reason in zip(each, reasons, strict=True) if reason is None]
     by_measure = [_results(name, among, asked, outcome, test) for name, among in measures.items()]
@@ -215,17 +223,30 @@ def _obstacle(rows: Sequence[TransferEstimate], measures: Mapping[str, Distances
 _Test = Callable[[Sequence[PairTable], PairTable], list[Association | Unanswered]]
 
 
+def _test_of(
+    among: Distances, *, moved: Permuted, permutations: int, seed: int, level: float
+) -> _Test:
+    if moved == "signs":
+        languages = language_map(among)
+        return partial(
+            spectral_each, languages=languages, permutations=permutations, seed=seed, level=level
+        )
+    labels: Moved = "both" if moved == "both" else "targets"
+    return partial(mrqap_each, permutations=permutations, seed=seed, level=level, moved=labels)
+
+
 def _tested(
     groups: Sequence[Sequence[TransferEstimate]],
     among: Distances,
     *,
     outcome: Outcome,
     square: bool,
-    test: _Test,
+    make: Callable[[Distances], _Test],
 ) -> list[Association | Unanswered]:
     """The tests of outcomes and distances as tables; in square ones, of all languages by all."""
     found: dict[int, Association | Unanswered] = {}
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]] = {}
+    test = make(among)
     for number, rows in enumerate(groups):
         sources = tuple(sorted({row.source for row in rows}))
         targets = tuple(sorted({row.target for row in rows}))

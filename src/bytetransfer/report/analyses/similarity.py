@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bytetransfer.analysis.cells import Group, Unanswered
+from bytetransfer.analysis.language_map import NoTest
 from bytetransfer.analysis.mrqap import Association
+from bytetransfer.analysis.pair_table import Scheme
 from bytetransfer.analysis.similarity import Similarity
 from bytetransfer.report.analyses.phrases import SIGNIFICANT, p_text, p_words, percent_text
 from bytetransfer.report.analyses.similarity_charts import (
@@ -35,12 +37,21 @@ _LITTLE_TRANSFER = 0.1
 
 _METHOD = (
     "How: a strong source, an easy target or a remote language moves all its pairs at once. So "
-    "source and target effects are removed from transfer and from distance, and the test moves "
-    "whole languages, never single pairs (MRQAP). p is two-sided and corrected for the number of "
-    "measures (Holm), within one size and not over sizes. The effect is what goes with a source "
-    "that is closer by one standard deviation of what is left of the distances; its interval holds "
-    "every effect that the test does not reject, one measure at a time."
+    "source and target effects are removed from transfer and from distance. p is two-sided and "
+    "corrected for the number of measures (Holm), within one size and not over sizes. The effect "
+    "is what goes with a source that is closer by one standard deviation of what is left of the "
+    "distances; its interval holds every effect that the test does not reject, one measure at a "
+    "time."
 )
+_TESTS: Mapping[Scheme, str] = {
+    "signs": "The test keeps to patterns over the map that the distances span and draws their "
+    "signs (Moran spectral randomisation), because close languages err alike, where a test that "
+    "moves whole languages (MRQAP) finds relations that are not there.",
+    "languages": "The test moves whole languages, as source and as target together (MRQAP).",
+    "targets": "The test moves target labels (MRQAP).",
+    "both": "The test moves source labels and target labels (MRQAP).",
+}
+_ERR_ALIKE = "It does not hold where close languages err alike."
 _NAIVE = (
     "The naive columns are Spearman's correlation over raw pairs, as published. It takes pairs for "
     "independent, and without any effect of distance it finds one far too often. It is there for "
@@ -74,9 +85,15 @@ def similarity_section(
         if isinstance(measure.association, Association) and measure.corrected_p is not None
     ]
     findings = sorted(drawn, key=lambda one: (one.p, -abs(one.association.correlation)))
-    text = [*_answers(findings), *_cautions(answered, names)]
+    untested = [
+        measure.association
+        for found in answered
+        for measure in found.measures
+        if isinstance(measure.association, NoTest)
+    ]
+    text = [*_answers(findings, untested), *_cautions(answered, names)]
     if findings:
-        text += [_METHOD, _smallest(findings), _NAIVE]
+        text += [_METHOD, _test_words(findings), _smallest(findings), _NAIVE]
     tables = [
         effect_table(answered, names),
         bounds_table(answered, names),
@@ -93,16 +110,32 @@ def similarity_section(
     )
 
 
-def _answers(findings: Sequence[Finding]) -> list[str]:
+def _answers(findings: Sequence[Finding], untested: Sequence[NoTest]) -> list[str]:
+    if not findings and untested:
+        return [
+            f"No test is valid for these languages, so there is no p and no answer: "
+            f"{untested[0].reason}."
+        ]
     if not findings:
         return ["No answer: no measure of distance could be compared with transfer; see the table."]
+    said = [_relations(findings)]
+    if _best(findings)[0] > SIGNIFICANT:
+        said.insert(0, "So few languages can never show a relation at 5 %.")
+    if untested:
+        said.append(
+            f"For {count(len(untested), 'further comparison')} no test is valid; see the table."
+        )
+    return said
+
+
+def _relations(findings: Sequence[Finding]) -> str:
     real = [finding for finding in findings if finding.p <= SIGNIFICANT]
     if not real:
-        return [
+        return (
             f"No relation was found: in none of {count(len(findings), 'comparison')} does transfer "
             f"go with distance beyond chance (smallest corrected {p_words(findings[0].p)}). That "
             "does not show that there is none; intervals say which effects remain possible."
-        ]
+        )
     more = [finding for finding in real if finding.association.slope < 0]
     less = len(real) - len(more)
     counted = f"In {len(more)} of {count(len(findings), 'comparison')} closer sources transfer more"
@@ -111,7 +144,7 @@ def _answers(findings: Sequence[Finding]) -> list[str]:
     silent = len(findings) - len(real)
     others = "the other one" if silent == 1 else f"the other {silent}"
     rest = f"; in {others} no relation was found" if silent else ""
-    return [f"{counted}{rest}."]
+    return f"{counted}{rest}."
 
 
 def _found(findings: Sequence[Finding], names: Names) -> tuple[str, ...]:
@@ -167,27 +200,32 @@ def _where(found: Similarity, names: Names) -> str:
     return f"{size_words(found)} ({learner_words(found.group, names)})"
 
 
-def _smallest(findings: Sequence[Finding]) -> str:
-    """What the permutations were of, and what they can show at most."""
-    kinds = sorted({(one.association.moved, one.association.exact) for one in findings})
-    words = {
-        "languages": "whole languages, as source and as target together",
-        "targets": "target labels",
-        "both": "source labels and target labels",
-    }
-    how = "; ".join(
-        f"{words[moved]}, {'all arrangements' if exact else 'at random'}" for moved, exact in kinds
-    )
+def _test_words(findings: Sequence[Finding]) -> str:
+    """Which tests were used and why."""
+    kinds = sorted({one.association.moved for one in findings})
+    said = [_TESTS[kind] + ("" if kind == "signs" else f" {_ERR_ALIKE}") for kind in kinds]
+    return " ".join(said)
+
+
+def _best(findings: Sequence[Finding]) -> tuple[float, float, int]:
+    """The smallest p there could be after correction; before it; over how many measures."""
     counts = Counter(one.found.group for one in findings)
     easiest = min(findings, key=lambda one: one.association.smallest_p * counts[one.found.group])
     smallest, tested = easiest.association.smallest_p, counts[easiest.found.group]
-    best = min(1.0, smallest * tested)
-    said = f"Permuted were {how}. The smallest p that could be found is {p_text(smallest)}"
+    return min(1.0, smallest * tested), smallest, tested
+
+
+def _smallest(findings: Sequence[Finding]) -> str:
+    """What chance was made of, and what it can show at most."""
+    best, smallest, tested = _best(findings)
+    kinds = {one.association.exact for one in findings}
+    how = "all there are, or some at random where these are many"
+    if len(kinds) == 1:
+        how = "all there are" if True in kinds else "some at random"
+    said = f"Arrangements compared: {how}. The smallest p that could be found is {p_text(smallest)}"
     if tested > 1:
         said += f", {p_text(best)} after correction for {count(tested, 'measure')}"
-    return said + (
-        "." if best <= SIGNIFICANT else ": so few languages can never show a relation at 5 %."
-    )
+    return f"{said}."
 
 
 def _signed_percent(share: float) -> str:
