@@ -24,7 +24,7 @@ from bytetransfer.cli_shared import (
     settle,
 )
 from bytetransfer.disk import shown_path
-from bytetransfer.errors import RunFailedError
+from bytetransfer.errors import RunFailedError, UserError
 from bytetransfer.terminal import console, say, say_json
 
 if TYPE_CHECKING:
@@ -161,7 +161,12 @@ def run(
 
         if study is not None or not sources or not targets:
             raise click.UsageError("give either a study file, or --source and --target")
-        study = write_study(sources, targets, Path.cwd())
+        try:
+            folder = Path.cwd()
+        except FileNotFoundError:
+            what, todo = "the folder you are in was removed", "go to another one"
+            raise UserError(what, todo=todo) from None
+        study = write_study(sources, targets, folder)
         say(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
     _run(study, store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -222,3 +223,21 @@ def test_another_script_is_sized_by_content(corpus, tmp_path):
 def test_more_characters_than_there_are_are_refused(corpus):
     with pytest.raises(CorpusError, match="characters"):
         corpus.sample_characters(10**9, seed=0)
+
+
+@pytest.mark.parametrize("name", ["train.bin", "train.ends.npy"])
+def test_files_closed_to_us_are_told_as_that(tmp_path, monkeypatch, name):
+    corpus = prepare(
+        [[f"document {i} of some length".encode() for i in range(2000)]], tmp_path / "c"
+    )
+    real = open
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith(name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(StoreError, match="no permission") as refused:
+        list(corpus.train)
+    assert refused.value.where == str(tmp_path / "c" / name)

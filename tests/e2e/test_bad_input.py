@@ -7,6 +7,8 @@ import gzip
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -380,3 +382,16 @@ def test_a_damaged_store(finished_place: Any, damage: str) -> None:
     ended = place.call(*RUN)
     assert ended.exit_code == 0, ended.output
     assert place.results() == expected
+
+
+def test_a_folder_that_was_removed_under_the_program(place: Any) -> None:
+    gone = place.folder / "gone"
+    gone.mkdir()
+    script = 'cd gone; rmdir ../gone; exec "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "bytetransfer",
+         "run", "--source", "en=en.txt", "--target", "fi=fi.txt"],
+        cwd=place.folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "error: the folder you are in was removed; go to another one\n"

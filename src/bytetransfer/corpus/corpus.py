@@ -18,6 +18,7 @@ from bytetransfer.corpus.folder import CARD_NAME
 from bytetransfer.corpus.permutation import cut_to_characters, sample_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitStatistics, split_identity
 from bytetransfer.digests import unsealed
+from bytetransfer.disk import disk_errors
 from bytetransfer.errors import CorpusError, StoreError
 from bytetransfer.identity import digest
 from bytetransfer.units import format_bytes
@@ -207,9 +208,9 @@ class Corpus:
             )
 
     def _documents(self, split: str) -> Documents:
-        text: NDArray[np.uint8] = np.memmap(self.folder / f"{split}.bin", np.uint8, "r").view(
-            np.ndarray
-        )
+        path = self.folder / f"{split}.bin"
+        with disk_errors(path):
+            text: NDArray[np.uint8] = np.memmap(path, np.uint8, "r").view(np.ndarray)
         return Documents(text, _load_array(self.folder / f"{split}.ends.npy"))
 
 
@@ -270,7 +271,8 @@ def _check_split(folder: Path, name: str, card: CorpusCard) -> None:
 
 def _load_array(path: Path) -> NDArray[np.int64]:
     try:
-        array = np.load(path, mmap_mode="r")
+        with disk_errors(path):
+            array = np.load(path, mmap_mode="r")
     except _UNREADABLE as error:
         raise _damaged(path, f"cannot be read ({error})") from error
     if array.dtype != np.int64 or array.ndim != 1:
