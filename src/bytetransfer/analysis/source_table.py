@@ -25,6 +25,7 @@ from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.estimate import (
     DOCUMENTS_ONLY,
     NO_INTERVAL,
+    REPLICATES,
     SEEDS_AND_DOCUMENTS,
     SEEDS_ONLY,
 )
@@ -114,7 +115,8 @@ def source_table(
     resampling = resampling or Resampling()
     arm = _arm(curve, seeds, measurements.blocks, resampling, method)
     drawn, blocks = _draw(cells, measurements.blocks, resampling, arm)
-    covers = _covers(len(seeds), blocks, noise)
+    replicated = len({row.replicate for cell in cells.values() for row in cell}) > 1
+    covers = REPLICATES if replicated else _covers(len(seeds), blocks, noise)
     declared = noise if covers.startswith("a declared") else None
     pairs = {name: _readings(name, cell, drawn.get(name), arm, declared)
              for name, cell in cells.items()}  # fmt: skip

@@ -10,6 +10,7 @@ from bytetransfer.measurement import SCRATCH
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, byte_range, shorten, signed_bytes
+from bytetransfer.transfer.estimate import REPLICATES
 from bytetransfer.units import format_bytes
 
 _OPEN_ROWS = 20
@@ -82,6 +83,7 @@ def contrast_row(
     factor = math.exp(effective.value) if isinstance(effective, Amount) else None
     reason = effective.reason if isinstance(effective, Unanswered) else ""
     p = contrast.corrected_p
+    unit = "replicates" if contrast.covers == REPLICATES else "seeds"
     return (
         Cell(over(contrast, names), step, detail=step),
         Cell(names.language(target), target),
@@ -91,7 +93,7 @@ def contrast_row(
         Cell(factor_of(effective), factor, detail=shorten(reason, 120)),
         Cell(bytes_more(transfer), transfer.value if isinstance(transfer, Amount) else None),
         Cell("–") if p is None else Cell(p_text(p), p),
-        Cell(f"{contrast.covers}; seeds: {contrast.seeds}", contrast.covers),
+        Cell(f"{contrast.covers}; {unit}: {contrast.seeds}", contrast.covers),
     )
 
 
