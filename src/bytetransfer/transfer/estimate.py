@@ -83,8 +83,7 @@ def estimate_transfer(
         _check(row)
     resampling = Resampling(replicates=replicates, seed=seed)
     reading = _Reading(measurements, resampling, method, extrapolate, confidence)
-    cells: list[_Cell] = []
-    refusals: list[Refusal] = []
+    cells, refusals = list[_Cell](), list[Refusal]()
     for rows in _cells(measurements):
         try:
             cells.append(reading.read(rows))
@@ -307,6 +306,7 @@ def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -
         below_surface=_any_flag([row.below_surface for row in read]),
         pooled=arm.curve.pooled,
         runs=tuple(sorted({row.run for row in runs if row.run})),
+        degrees=(limits and limits.degrees) or math.inf,
     )
 
 
