@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,23 @@ def test_one_pair_by_hand(make_row):
     assert pair.transfer_bytes.low == pytest.approx(1e6 - math.hypot(3e6 * down, 2e6 * up))
     assert pair.transfer_bytes.high == pytest.approx(1e6 + math.hypot(3e6 * up, 2e6 * down))
     assert pair.content_bytes is None
+
+
+def test_few_degrees_of_freedom_are_far_out_in_the_tails(make_row):
+    rows = both_ways(make_row, 3e6, 2.2e6)
+
+    def p(degrees):
+        found = commutativity([replace(row, degrees=degrees) for row in rows])
+        return found.pairs[0].p
+
+    error, gap = 0.05 * stats.norm.ppf(0.975) / stats.t.ppf(0.975, 3), abs(p_gap(rows))
+    assert p(3.0) == pytest.approx(2 * stats.t.sf(gap / math.hypot(error, error), 6))
+    # The intervals are the same: what a normal p makes of them is too small, far out.
+    assert p(3.0) > 3 * p(math.inf)
+
+
+def p_gap(rows):
+    return commutativity(rows).pairs[0].log_effective.value
 
 
 def test_each_direction_counts_in_bytes_of_its_own_target(make_row):

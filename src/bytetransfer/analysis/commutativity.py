@@ -26,7 +26,7 @@ from bytetransfer.analysis.asymmetry import Asymmetry, DirectedPair, asymmetry
 from bytetransfer.analysis.cells import Group, Unanswered, by_group, holm_known
 from bytetransfer.analysis.equivalence import log_error
 from bytetransfer.analysis.premium import Premium, in_content_bytes
-from bytetransfer.transfer.distributions import normal_quantile, normal_tail, t_quantile
+from bytetransfer.transfer.distributions import normal_quantile, t_quantile, t_tail
 from bytetransfer.transfer.estimate import TransferEstimate
 
 
@@ -194,7 +194,7 @@ def _difference(
         transfer_bytes=_less(*transfers),
         content_bytes=content,
         by_seed=_by_seed(first, second, setting),
-        p=_p(logs.value, log_error(forward, setting.noise), log_error(backward, setting.noise)),
+        p=_p(logs.value, _noise(forward, setting), _noise(backward, setting)),
         corrected_p=None,
     )
 
@@ -238,10 +238,32 @@ def _less(one: Difference, other: Difference) -> Difference:
     return Difference(value, low, high)
 
 
-def _p(value: float, one: float | None, other: float | None) -> float | None:
+def _noise(row: TransferEstimate, setting: _Setting) -> tuple[float, float] | None:
+    """Standard error of log D_E, and its degrees of freedom.
+
+    `log_error` is what it would be if the interval were a normal one. Holm's smallest p lies far
+    out, where Student's t has more in its tails than that makes up for.
+    """
+    error = log_error(row, setting.noise)
+    if error is None:
+        return None
+    if row.interval == "none":
+        return error, math.inf
+    share = (1 + row.level) / 2
+    return error * normal_quantile(share) / float(t_quantile(share, row.degrees)), row.degrees
+
+
+def _p(
+    value: float, one: tuple[float, float] | None, other: tuple[float, float] | None
+) -> float | None:
+    """Two-sided, by Student's t with degrees of freedom after Satterthwaite."""
     if one is None or other is None:
         return None
-    return float(2 * normal_tail(abs(value) / math.hypot(one, other)))
+    variances = one[0] ** 2, other[0] ** 2
+    inverse = sum((v / sum(variances)) ** 2 / d[1]
+                  for v, d in zip(variances, (one, other), strict=True))  # fmt: skip
+    degrees = 1 / inverse if inverse > 0 else math.inf
+    return float(2 * t_tail(abs(value) / math.sqrt(sum(variances)), degrees))
 
 
 def _by_seed(first: str, second: str, setting: _Setting) -> Difference | Unanswered:

@@ -86,8 +86,7 @@ def estimate_transfer(
     measurements = means_of_replicates(measurements)
     resampling = Resampling(replicates=replicates, seed=seed)
     reading = _Reading(measurements, resampling, method, extrapolate, confidence)
-    cells: list[_Cell] = []
-    refusals: list[Refusal] = []
+    cells, refusals = list[_Cell](), list[Refusal]()
     for rows in _cells(measurements):
         try:
             cells.append(reading.read(rows))
@@ -312,6 +311,7 @@ def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -
         below_surface=_any_flag([row.below_surface for row in read]),
         pooled=arm.curve.pooled,
         runs=tuple(sorted({key for row in runs for key in row.run.split()})),
+        degrees=(limits and limits.degrees) or math.inf,
     )
 
 

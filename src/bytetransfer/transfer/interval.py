@@ -17,7 +17,7 @@ intervals hold the truth.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -62,10 +62,12 @@ class Interval:
     Attributes:
         low: lower limit, None if open: no measured size is too small.
         high: upper limit, None if open: no measured size is too large.
+        degrees: of freedom of its noise, where the gap is smallest; None if not known.
     """
 
     low: float | None
     high: float | None
+    degrees: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +216,11 @@ def intervals(
     half = t_quantile((1 + confidence) / 2, degrees) * np.sqrt(variance)
     half = half + np.abs(curve.allowance)
     gaps = finetuned.mean(axis=1, keepdims=True) - curve.fitted
-    return [kept_sizes(curve.grid, *pair) for pair in zip(gaps, half, strict=True)]
+    nearest = np.abs(gaps).argmin(axis=1)
+    return [
+        replace(kept_sizes(curve.grid, gaps[cell], half[cell]), degrees=float(degrees[cell, place]))
+        for cell, place in enumerate(nearest)
+    ]
 
 
 def check_confidence(confidence: float) -> None:

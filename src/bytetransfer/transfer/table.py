@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
@@ -61,6 +62,8 @@ class TransferEstimate:
         below_surface: the same.
         pooled: True if a from-scratch loss rose with bytes, so that neighbours were averaged.
         runs: keys of the contributing runs, both arms.
+        degrees: of freedom of the interval's noise, infinite where they are not known; for tests
+            that need more than the interval, and in no table.
     """
 
     source: str
@@ -92,6 +95,7 @@ class TransferEstimate:
     below_surface: bool | None
     pooled: bool = False
     runs: tuple[str, ...]
+    degrees: float = math.inf
 
     @property
     def interval(self) -> IntervalState:
@@ -135,7 +139,7 @@ class Refusal:
         return f"{self.reason}, for {name_places(self.places)}" if self.places else self.reason
 
 
-_FIELDS = tuple(column.name for column in fields(TransferEstimate))
+_FIELDS = tuple(column.name for column in fields(TransferEstimate) if column.name != "degrees")
 _FIRST = (*_FIELDS[: _FIELDS.index("level")], "interval")
 COLUMNS = (*_FIRST, *_FIELDS[_FIELDS.index("level") :], "reason")
 """Columns of the written table. `status` is `inside`, `below_range`, `above_range`, `extrapolated`
