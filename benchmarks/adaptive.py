@@ -104,7 +104,7 @@ class World:
             finetune_bytes=sizes,
             scratch_bytes=LADDER,
             seeds=setting.seeds,
-            estimate=EstimateOptions(replicates=REPLICATES),
+            estimate=EstimateOptions(resamples=REPLICATES),
             adaptive=AdaptiveOptions(width=setting.width),
         )
 
@@ -180,7 +180,7 @@ def simulate(setting: Setting, seed: Sequence[int]) -> list[Outcome]:
 def _read(world: World, design: Design, *, fresh: bool = False) -> dict[Any, TransferEstimate]:
     if fresh:
         world.seed = (*world.seed, 1)
-    found = estimate_transfer(world.rows(design, 1), replicates=REPLICATES)
+    found = estimate_transfer(world.rows(design, 1), resamples=REPLICATES)
     return {(row.source, row.nominal_bytes): row for row in found.rows}
 
 

@@ -70,7 +70,7 @@ class Target:
             finetune_bytes=tuple(sorted({size for _, size in self.tuned})),
             scratch_bytes=self.sizes,
             seeds=SEEDS,
-            estimate=EstimateOptions(replicates=500),
+            estimate=EstimateOptions(resamples=500),
             adaptive=AdaptiveOptions(most_seeds=SEEDS),
         )
 

@@ -120,7 +120,7 @@ def variance_coverage(
 
 
 def bootstrap_coverage(
-    setting: Crossed, *, studies: int, seed: int, replicates: int = 200
+    setting: Crossed, *, studies: int, seed: int, resamples: int = 200
 ) -> np.ndarray:
     """Coverage of percentiles of the parametric bootstrap of the same point estimates."""
     hits = []
@@ -128,7 +128,7 @@ def bootstrap_coverage(
         generator = np.random.default_rng([seed, study])
         found = _points(setting.table(generator))
         again = Crossed(setting.sources, setting.targets, *found, setting.missing, setting.diagonal)
-        drawn = [_points(again.table(generator)) for _ in range(replicates)]
+        drawn = [_points(again.table(generator)) for _ in range(resamples)]
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         hits.append((low <= setting.truth) & (setting.truth <= high))
     return np.mean(hits, axis=0)
@@ -300,7 +300,7 @@ class Curve:
             for seed in range(self.seeds)
             for source, size in zip(sources, sizes, strict=True)
         ]
-        found = estimate_transfer(Measurements(rows), replicates=2)
+        found = estimate_transfer(Measurements(rows), resamples=2)
         return [math.log(row.effective_bytes) for row in found]
 
 

@@ -149,14 +149,14 @@ def assess(stack: Stack, truth: Truth, *, far_noisier: bool = False) -> list[Out
 
 
 def run_setting(
-    setting: Setting, *, studies: int, replicates: int = 400, seed: int = 0
+    setting: Setting, *, studies: int, resamples: int = 400, seed: int = 0
 ) -> tuple[list[Outcome], float, float]:
     """Outcomes, share of steps without D_E, share of stacks with a corrected p below .05."""
     outcomes: list[Outcome] = []
     censored, rejected = [], []
     for study in range(studies):
         measurements, truth = simulate(setting, np.random.default_rng([seed, study]))
-        draws = Resampling(replicates=replicates, seed=study)
+        draws = Resampling(resamples=resamples, seed=study)
         (stack,) = stacks(measurements, LADDER, resampling=draws)
         assert isinstance(stack, Stack)
         outcomes += assess(stack, truth, far_noisier=setting.far_noisier)

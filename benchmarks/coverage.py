@@ -70,14 +70,14 @@ def assess(row: TransferEstimate, study: Simulated, source: int = 0) -> Outcome:
 
 
 def run_setting(
-    setting: Setting, *, studies: int, replicates: int, seed: int, method: Method
+    setting: Setting, *, studies: int, resamples: int, seed: int, method: Method
 ) -> list[Outcome]:
     """The outcomes of `studies` studies of one kind; those refused are absent."""
     outcomes = []
     for number in range(studies):
         study = simulate(setting, np.random.default_rng([seed, number]))
         found = estimate_transfer(
-            study.measurements, method=method, replicates=replicates, seed=number
+            study.measurements, method=method, resamples=resamples, seed=number
         )
         outcomes += [assess(row, study, int(row.source[-2:])) for row in found.rows]
     return outcomes
@@ -160,7 +160,7 @@ def _arms() -> dict[str, dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--replicates", type=int, default=500)
+    parser.add_argument("--resamples", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--method", choices=METHODS[:3], default=METHODS[0])
     parser.add_argument("--only", default="", help="only the kinds whose name holds this")
@@ -189,7 +189,7 @@ def main() -> None:
         outcomes = run_setting(
             setting,
             studies=options.studies,
-            replicates=options.replicates,
+            resamples=options.resamples,
             seed=options.seed,
             method=options.method,
         )

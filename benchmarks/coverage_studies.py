@@ -137,7 +137,7 @@ class Simulated:
     @cached_property
     def _curve(self) -> CurveNoise:
         scratch = self.log_losses[:, : len(self.sizes)]
-        return CurveNoise(self.sizes, scratch, Resampling(replicates=2))
+        return CurveNoise(self.sizes, scratch, Resampling(resamples=2))
 
     def oracle_width(self, source: int) -> float:
         """Of the interval of one who knows the covariance, in log bytes; infinite if open."""

@@ -169,7 +169,7 @@ def score(case: str, method: str, found: list[float | None]) -> Score:
     )
 
 
-def speed(method: Method, *, targets: int = 20, cells: int = 25, replicates: int = 2000) -> float:
+def speed(method: Method, *, targets: int = 20, cells: int = 25, resamples: int = 2000) -> float:
     """Seconds of CPU for `targets` × `cells` estimates, three seeds and 500 document blocks."""
     generator = np.random.default_rng(0)
     rows: list[Measurement] = []
@@ -198,7 +198,7 @@ def speed(method: Method, *, targets: int = 20, cells: int = 25, replicates: int
                 )  # fmt: skip
     measurements = Measurements(rows, blocks)
     start = time.process_time()
-    estimate_transfer(measurements, method=method, replicates=replicates)
+    estimate_transfer(measurements, method=method, resamples=resamples)
     return time.process_time() - start
 
 
@@ -243,7 +243,7 @@ def main() -> None:
     console.print(table(scores))
     seconds = {method: speed(method) for method in METHODS}
     for method, spent in seconds.items():
-        console.print(f"500 estimates, 2,000 replicates, {method}: {spent:.1f} s of CPU")
+        console.print(f"500 estimates, 2,000 resamples, {method}: {spent:.1f} s of CPU")
     if options.json:
         content = {"scores": [asdict(one) for one in scores], "seconds": seconds}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -77,7 +77,7 @@ def simulate(setting: Setting, generator: np.random.Generator) -> tuple[Measurem
 def run_study(setting: Setting, study: int, seed: int = 0) -> tuple[Scaling, Truth]:
     """The laws of one simulated study."""
     measurements, truth = simulate(setting, np.random.default_rng([seed, study]))
-    estimates = estimate_transfer(measurements, replicates=200, seed=study)
+    estimates = estimate_transfer(measurements, resamples=200, seed=study)
     (result,) = scaling(estimates)
     return result, truth
 

@@ -30,7 +30,7 @@ def study(**changes):
         "finetune_bytes": (3_000, 10_000),
         "scratch_bytes": LADDER,
         "adaptive": AdaptiveOptions(),
-        "estimate": EstimateOptions(replicates=200),
+        "estimate": EstimateOptions(resamples=200),
     }
     return Study(**(fields | changes))
 

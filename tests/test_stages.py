@@ -24,7 +24,7 @@ def study(make):
         scratch_bytes=LADDER,
         seeds=3,
         adaptive=AdaptiveOptions(),
-        estimate=EstimateOptions(replicates=200),
+        estimate=EstimateOptions(resamples=200),
         transformer=TransformerOptions(
             scratch_learning_rates=(1e-3,), finetune_learning_rates=(1e-3,)
         ),

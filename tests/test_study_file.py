@@ -275,7 +275,8 @@ def test_a_missing_key_is_named_with_an_example(key):
         ("[numerics]\ndevice = 'gpu'", ["numerics.device", "'auto', 'cpu', 'cuda'"]),
         ("[estimate]\nlevel = 0.3", ["estimate.level: 0.3 is no level", "0.95"]),
         ("[estimate]\nlevel = 95", ["estimate.level: 95"]),
-        ("[estimate]\nreplicates = 0", ["estimate.replicates: 0 is not above 0"]),
+        ("[estimate]\nresamples = 0", ["estimate.resamples: 0 is not above 0"]),
+        ("[estimate]\nreplicates = 99", ["estimate.replicates: is called resamples now"]),
         ("[estimate]\nseed = -1", ["estimate.seed: -1 is below 0"]),
     ],
 )  # fmt: skip

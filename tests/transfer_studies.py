@@ -41,7 +41,7 @@ def blocks_for(rows, *, count=40, seed=0):
 
 
 def only(rows, blocks=None, **options):
-    found = estimate_transfer(Measurements(rows, blocks), replicates=100, **options)
+    found = estimate_transfer(Measurements(rows, blocks), resamples=100, **options)
     assert not found.refusals
     (estimate,) = found.rows
     return estimate

@@ -75,7 +75,7 @@ def next_design(study: Study, design: Design, validation: Measurements) -> Step:
         validation,
         method=study.estimate.method,
         confidence=study.estimate.level,
-        replicates=study.estimate.replicates,
+        resamples=study.estimate.resamples,
         seed=study.estimate.seed,
     )
     found = {

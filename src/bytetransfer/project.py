@@ -257,7 +257,7 @@ class Project:
             measurements,
             method=options.method,
             confidence=options.level,
-            replicates=options.replicates,
+            resamples=options.resamples,
             seed=options.seed,
             extrapolate=options.extrapolate,
         )

@@ -76,14 +76,14 @@ class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         method: how the from-scratch curve is drawn and read.
         level: nominal coverage of intervals.
-        replicates: resamples of seeds and test documents.
+        resamples: how often seeds and test documents are resampled.
         seed: fixes the resampling.
         extrapolate: whether `power_law` may be read past the largest size, by ten times at most.
     """
 
     method: Method = "monotone"
     level: float = 0.95
-    replicates: int = 2000
+    resamples: int = 2000
     seed: int = 0
     extrapolate: bool = False
 

@@ -235,7 +235,7 @@ def _check_options(study: Study, *, where: str) -> None:
         "transformer.scratch_learning_rates": min(arms[0] or (1.0,)),
         "transformer.finetune_learning_rates": min(arms[1] or (1.0,)),
         "numerics.threads": study.numerics.threads,
-        "estimate.replicates": study.estimate.replicates,
+        "estimate.resamples": study.estimate.resamples,
     }
     for key, value in positive.items():
         if value is not None and value <= 0:
@@ -304,10 +304,10 @@ def _check_estimate(study: Study, *, where: str) -> None:
         raise StudyError(
             f"{study.estimate.seed} is below 0", where=f"{where}, estimate.seed", todo="write 0"
         )
-    if not 100 <= study.estimate.replicates <= 100_000:
+    if not 100 <= study.estimate.resamples <= 100_000:
         raise StudyError(
-            f"{study.estimate.replicates} replicates are too few or too many for an interval",
-            where=f"{where}, estimate.replicates",
+            f"{study.estimate.resamples} resamples are too few or too many for an interval",
+            where=f"{where}, estimate.resamples",
             todo="write a number from 100 to 100000, for example 2000",
         )
     if study.seeds > MOST_SEEDS:

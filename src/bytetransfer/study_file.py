@@ -50,6 +50,9 @@ _TABLES: dict[str, type] = {
 _DEEPEST = 8
 """Levels of lists and tables; what has a meaning needs five."""
 
+_RENAMED = {"estimate.replicates": "resamples"}
+"""Keys that have another name now, by the path they had."""
+
 _EXAMPLES = {
     "name": 'name = "english-to-finnish"',
     "sources": 'sources = ["en", "cipher(en)", "nonsense"]',
@@ -252,6 +255,9 @@ def _generator(entry: dict[str, Any], *, where: str, path: str) -> Any:
 def _refuse_unknown(raw: dict[str, Any], kind: type, *, where: str, path: str) -> None:
     known = [field.name for field in msgspec.structs.fields(kind)]
     for key in raw:
+        if new := _RENAMED.get(_join(path, key)):
+            place = f"{where}, {_join(path, key)}"
+            raise StudyError(f"is called {new} now", where=place, todo=f"write {new} = ...")
         if key not in known:
             raise StudyError(
                 f"unknown key{_did_you_mean(key, known)}",

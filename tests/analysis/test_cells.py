@@ -33,7 +33,7 @@ def estimates():
             )
             for source, target, actual, nominal, loss, seed in rows
         ),
-        replicates=100,
+        resamples=100,
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def test_intervals_hold_what_the_lines_are_worth_and_clean_texts_are_seldom_told
     held, wrong = 0, 0
     for seed in range(STUDIES):
         found = counterfactuals(
-            study(WORTH, noise=0.01, seed=seed), PAIRS, resampling=Resampling(replicates=2)
+            study(WORTH, noise=0.01, seed=seed), PAIRS, resampling=Resampling(resamples=2)
         )
         assert all(isinstance(one, Counterfactual) for one in found)
         first = found[0].contrast.effective_gain

@@ -38,7 +38,7 @@ LADDER = Ladder(
         "plain": "x",
     },
 )
-DRAWS = Resampling(replicates=200)
+DRAWS = Resampling(resamples=200)
 BLOCKS = 100
 
 

@@ -36,7 +36,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     hits = 0
     for study in range(STUDIES):
         lines = aligned(np.random.default_rng(study), 4_000, 1.8)
-        premium = byte_premiums(lines, replicates=300, seed=study)["ru"]
+        premium = byte_premiums(lines, resamples=300, seed=study)["ru"]
         assert premium.low < premium.ratio < premium.high
         hits += premium.low <= 1.8 <= premium.high
     assert 0.89 <= hits / STUDIES <= 0.99

@@ -356,7 +356,7 @@ def simulated(number, *, slope, crossing, noise=0.005, largest=10_000_000):
         for seed in range(3)
         for source, size, place in cells
     ]  # fmt: skip
-    return estimate_transfer(Measurements(rows), replicates=100, seed=number)
+    return estimate_transfer(Measurements(rows), resamples=100, seed=number)
 
 
 def test_crossover_and_power_of_simulated_studies_are_recovered():

@@ -139,7 +139,7 @@ def measurements() -> Measurements:
 
 @pytest.fixture(scope="session")
 def estimates(measurements: Measurements) -> Estimates:
-    return estimate_transfer(measurements, replicates=200)
+    return estimate_transfer(measurements, resamples=200)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def measurements(learners=("transformer/nano", "ngram"), worth=WORTH, seeds=3, f
 
 def decomposition(rows, names=NAMES):
     ladders = find_ladders(sorted({row.source for row in rows}))
-    draws = Resampling(replicates=100)
+    draws = Resampling(resamples=100)
     found = [stack for ladder in ladders for stack in stacks(rows, ladder, resampling=draws)]
     pairs = controlled_pairs(rows, "es", "en", ["ru"], resampling=draws)
     return decomposition_section(found, pairs, names)
@@ -182,11 +182,11 @@ def test_hostile_names_stay_text():
     )
     check(section)
     assert "\u202e" not in words(section)
-    check(scaling_section(scaling(estimate_transfer(rows, replicates=100)), (), Names()))
+    check(scaling_section(scaling(estimate_transfer(rows, resamples=100)), (), Names()))
 
 
 def test_scaling_says_where_pretraining_stops_paying():
-    estimates = estimate_transfer(measurements(("transformer/nano",)), replicates=100)
+    estimates = estimate_transfer(measurements(("transformer/nano",)), resamples=100)
     section = scaling_section(scaling(estimates), (), NAMES)
     check(section)
     text = words(section)
@@ -202,7 +202,7 @@ def test_scaling_says_where_pretraining_stops_paying():
 
 
 def test_a_crossover_that_may_lie_anywhere_is_not_claimed():
-    estimates = estimate_transfer(measurements(("a",), {"ru": 2.0}), replicates=100)
+    estimates = estimate_transfer(measurements(("a",), {"ru": 2.0}), resamples=100)
     wide = [
         replace(row, effective_low=row.finetune_bytes / 9, effective_high=row.finetune_bytes * 9.0)
         for row in estimates
@@ -214,7 +214,7 @@ def test_a_crossover_that_may_lie_anywhere_is_not_claimed():
 
 def test_presets_are_joined_and_the_ngram_learner_is_not():
     learners = {"transformer/nano": 10**6, "transformer/small": 10**7}
-    estimates = estimate_transfer(measurements((*learners, "ngram")), replicates=100)
+    estimates = estimate_transfer(measurements((*learners, "ngram")), resamples=100)
     through = model_scaling(estimates, learners)
     section = scaling_section(scaling(estimates), through, NAMES)
     check(section)
@@ -225,7 +225,7 @@ def test_presets_are_joined_and_the_ngram_learner_is_not():
 
 def test_too_few_sizes_are_counted_with_the_reason():
     rows = [r for r in measurements(("a",)) if r.source == SCRATCH or r.size in SIZES[:2]]
-    found = scaling(estimate_transfer(Measurements(rows), replicates=100))
+    found = scaling(estimate_transfer(Measurements(rows), resamples=100))
     section = scaling_section(found, (), NAMES)
     check(section)
     assert "Not answered, 4 × law of D_E: a law needs 3 sizes" in words(section)

@@ -50,7 +50,7 @@ def addresses(
 ) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("pages")
     evil = "</script><script>document.title='gone'</script>\u202e" + "w" * 10_000
-    hostile_estimates = estimate_transfer(hostile, replicates=20)
+    hostile_estimates = estimate_transfer(hostile, resamples=20)
     evil_study = {"name": evil, "text": evil * 3, "names": {"es": evil}, "commands": [evil]}
     section = Section(name="own", title=evil, text=(evil,))
     aligned = {**study, "premiums": {"en": 1.0, "es": 1.25}, "reference": "en"}

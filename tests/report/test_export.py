@@ -113,7 +113,7 @@ def test_two_columns_of_one_name_are_told_apart_in_parquet():
 
 
 def test_hostile_names_stay_inside_their_files(hostile):
-    estimates = estimate_transfer(hostile, replicates=20)
+    estimates = estimate_transfer(hostile, resamples=20)
     for name, content in figure_files(build_report(hostile, estimates), PLAIN):
         assert "/" not in name
         text = content.decode("utf-8", "replace")

@@ -63,7 +63,7 @@ def text(measurements, estimates, study) -> str:
 
 @pytest.fixture(scope="module")
 def hostile_text(hostile) -> str:
-    estimates = estimate_transfer(hostile, replicates=20)
+    estimates = estimate_transfer(hostile, resamples=20)
     evil = "</pre><script>alert(1)</script>\u202e"
     names = {name: {"documents": evil, "bytes": 3} for name in (evil, "x" * 10_000)}
     study = {

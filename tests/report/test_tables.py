@@ -114,7 +114,7 @@ def test_refusals_say_why_and_the_rest_are_counted():
 
 
 def test_hostile_names_move_no_cursor_and_are_no_markup(hostile):
-    text = printed(estimate_transfer(hostile, replicates=20), terminal=True)
+    text = printed(estimate_transfer(hostile, resamples=20), terminal=True)
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]" in text

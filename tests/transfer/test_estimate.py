@@ -216,7 +216,7 @@ def test_the_frame_is_the_table():
 def test_another_cell_does_not_change_an_estimate_but_for_what_is_known_of_noise():
     rows = study(2.6, seeds=3, noise=0.01, generator=np.random.default_rng(3))
     more = [row("ru", 1_000, 2.9, seed=seed) for seed in range(3)]
-    found = estimate_transfer(Measurements([*rows, *more]), replicates=100)
+    found = estimate_transfer(Measurements([*rows, *more]), resamples=100)
     other = next(one for one in found.rows if one.source == "et")
     limits = ("effective", "transfer", "transfer_fraction")
     same = {f"{name}_{end}": getattr(other, f"{name}_{end}")
@@ -227,7 +227,7 @@ def test_another_cell_does_not_change_an_estimate_but_for_what_is_known_of_noise
 def test_written_tables_agree_and_keep_their_columns():
     rows = study(2.6, seeds=3, noise=0.01, generator=np.random.default_rng(3))
     lost = replace(row("et", 1_000, 2.0), target="es")
-    found = estimate_transfer(Measurements([*rows, lost]), replicates=100)
+    found = estimate_transfer(Measurements([*rows, lost]), resamples=100)
     plain = found.to_rows()
     assert json.loads(found.to_json()) == plain
     written = list(csv.DictReader(io.StringIO(found.to_csv())))

@@ -106,7 +106,7 @@ def test_between_two_sizes_a_curve_may_be_anywhere():
     places = np.arange(2.0)
     allowed = bend_allowance(places, np.array([2.0, 1.0]), np.array([0.0, 0.1, 0.9, 1.0]))
     assert np.abs(allowed).tolist() == [0.0, 1.0, 1.0, 0.0]
-    noise = CurveNoise(places, np.array([[2.0, 1.0], [2.001, 0.999]]), Resampling(replicates=50))
+    noise = CurveNoise(places, np.array([[2.0, 1.0], [2.001, 0.999]]), Resampling(resamples=50))
     found = interval(noise, np.array([1.5, 1.5]), None)
     assert 0 < math.log(found.low) < 0.05  # within a step of the grid
     assert 0.95 < math.log(found.high) < 1
@@ -120,7 +120,7 @@ def test_intervals_hold_where_a_plateau_begins():
         places = np.minimum(np.append(PLACES, truth), SPAN * 2 / 3)
         noise = 0.005 * generator.standard_normal((3, 7))
         losses = law(places, exponent=exponent, excess=excess) + noise
-        curve = CurveNoise(PLACES, losses[:, :6], Resampling(replicates=100))
+        curve = CurveNoise(PLACES, losses[:, :6], Resampling(resamples=100))
         found = interval(curve, losses[:, 6], None)
         low = -math.inf if found.low is None else math.log(found.low)
         high = math.inf if found.high is None else math.log(found.high)

@@ -15,7 +15,7 @@ from bytetransfer.transfer.resampling import (
 from bytetransfer.transfer.variances import pooled_variances, variance_slope
 
 LOG_SIZES = np.log(6e6) + np.linspace(0, math.log(1e3), 6)
-RESAMPLING = Resampling(replicates=200, seed=3)
+RESAMPLING = Resampling(resamples=200, seed=3)
 
 
 def power_law(at, *, floor=0.65, alpha=0.35, excess=1.2):
@@ -159,7 +159,7 @@ def test_a_higher_level_is_wider_and_the_same_seed_gives_the_same():
     curve, tuned = seeds_study(LOG_SIZES[2], np.random.default_rng(2), seeds=3)
     narrow, wide = (limits_in_log(interval(curve, tuned, None, confidence=v)) for v in (0.8, 0.95))
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
-    again = CurveNoise(LOG_SIZES, curve.log_losses, Resampling(replicates=200, seed=3))
+    again = CurveNoise(LOG_SIZES, curve.log_losses, Resampling(resamples=200, seed=3))
     assert limits_in_log(interval(again, tuned, None)) == wide
 
 
@@ -173,7 +173,7 @@ def test_nothing_to_resample_and_levels_that_are_none_are_refused():
 
 def test_seed_weights_have_the_variance_of_a_mean():
     deviations = np.array([0.3, -0.5, 0.2])
-    spread = (Resampling(replicates=20_000).seed_weights(3) @ deviations).var()
+    spread = (Resampling(resamples=20_000).seed_weights(3) @ deviations).var()
     assert spread == pytest.approx(deviations.var(ddof=1) / 3, rel=0.05)
 
 

@@ -47,7 +47,7 @@ def test_each_method_has_its_curve_through_the_seed_means():
 def test_a_curve_is_redrawn_as_it_was_drawn(method):
     log_losses = log_law(PLACES) + 0.003 * np.random.default_rng(1).standard_normal((3, 6))
     reading = read_curve(method, SIZES, log_losses)
-    noise = CurveNoise(np.log(SIZES), log_losses, Resampling(replicates=20), refit=reading.refit)
+    noise = CurveNoise(np.log(SIZES), log_losses, Resampling(resamples=20), refit=reading.refit)
     sizes = np.clip(np.exp(noise.grid), SIZES[0], SIZES[-1])
     drawn = np.log([reading.curve.loss(size) for size in sizes])
     np.testing.assert_allclose(noise.fitted, drawn, atol=1e-12)
@@ -58,7 +58,7 @@ def test_what_is_allowed_for_between_sizes():
     found = {}
     for method in ("monotone", "power_law", "linear"):
         refit = read_curve(method, SIZES, log_losses).refit
-        noise = CurveNoise(np.log(SIZES), log_losses, Resampling(replicates=20), refit=refit)
+        noise = CurveNoise(np.log(SIZES), log_losses, Resampling(resamples=20), refit=refit)
         found[method] = noise.allowance
         np.testing.assert_allclose(noise.allowance[:: len(noise.grid) // 5], 0, atol=1e-15)
     smooth = fit_log_losses(np.log(SIZES), log_losses, noise.grid)
@@ -75,7 +75,7 @@ def test_the_published_reading_has_no_interval():
 def test_only_a_power_law_is_read_past_the_largest_size():
     log_losses = log_law(PLACES) + np.zeros((2, 1))
     reading = read_curve("power_law", SIZES, log_losses, extrapolate=True)
-    noise = CurveNoise(np.log(SIZES), log_losses, Resampling(replicates=20), refit=reading.refit)
+    noise = CurveNoise(np.log(SIZES), log_losses, Resampling(resamples=20), refit=reading.refit)
     assert math.exp(noise.grid[-1]) == pytest.approx(10 * SIZES[-1])
     assert reading.curve.invert(math.exp(log_law(SPAN + 1))).status == "extrapolated"
     for method in ("monotone", "linear", "published"):

@@ -35,7 +35,7 @@ def replicated(replicates, seeds, *, between=0.0, within=0.0, generator=None):
 
 
 def only(rows, **options):
-    (found,) = estimate_transfer(Measurements(rows), replicates=100, **options).rows
+    (found,) = estimate_transfer(Measurements(rows), resamples=100, **options).rows
     return found
 
 

@@ -56,7 +56,7 @@ def byte_premiums(
     reference: str = "en",
     *,
     level: float = 0.95,
-    replicates: int = 2_000,
+    resamples: int = 2_000,
     seed: int = 0,
 ) -> dict[str, Premium]:
     """The byte premium of every language over a reference.
@@ -68,7 +68,7 @@ def byte_premiums(
         line_bytes: bytes of each line by language, line ends not counted.
         reference: one of the languages.
         level: nominal coverage of the intervals.
-        replicates: how often blocks are resampled.
+        resamples: how often blocks are resampled.
         seed: fixes the resampling.
 
     Raises:
@@ -91,7 +91,7 @@ def byte_premiums(
     drawn = None
     if count >= _MINIMUM_BLOCKS:
         generator = np.random.default_rng(seed)
-        drawn = generator.multinomial(count, np.full(count, 1 / count), size=replicates)
+        drawn = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
     tails = [(1 - level) / 2, (1 + level) / 2]
     found = {}
     for name, sizes in blocks.items():

@@ -43,7 +43,7 @@ class Reading:
     Attributes:
         value: its mean over seeds.
         seeds: deviation of each seed; shape (seeds,).
-        blocks: deviation of each draw of documents; shape (replicates,); None without documents.
+        blocks: deviation of each draw of documents; shape (resamples,); None without documents.
         noise: standard error by declaration; None without one.
         allowance: what interpolation may miss it by, signed.
     """
@@ -245,7 +245,7 @@ def _no_pretraining(
 def _curve_deviations(curve: CurveNoise, place: float) -> tuple[Floats, Floats, float]:
     """What each seed, and each draw of documents, does to the curve at a log size; allowance.
 
-    The deviations are of log loss; shapes (seeds,) and (replicates,), the latter (1,) without
+    The deviations are of log loss; shapes (seeds,) and (resamples,), the latter (1,) without
     documents.
     """
     right = int(np.clip(np.searchsorted(curve.grid, place), 1, len(curve.grid) - 1))

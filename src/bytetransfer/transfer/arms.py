@@ -88,14 +88,14 @@ class ScratchArm:
 
     @cached_property
     def block_weights(self) -> Floats:
-        """How often each block is drawn; shape (replicates, blocks)."""
+        """How often each block is drawn; shape (resamples, blocks)."""
         if self.block_bytes is None:
             raise ValueError("the arm has no document blocks")
         return self.resampling.block_weights(len(self.block_bytes))
 
     @cached_property
     def document_losses(self) -> Floats | None:
-        """Seed means of log loss on resampled blocks; shape (replicates, sizes); None without."""
+        """Seed means of log loss on resampled blocks; shape (resamples, sizes); None without."""
         if self.block_nats is None or self.block_bytes is None:
             return None
         return resampled_log_losses(self.block_weights, self.block_nats, self.block_bytes)
@@ -124,7 +124,7 @@ class ScratchArm:
         """Seed means of the fine-tuned log losses of many cells on the same resampled blocks.
 
         Returns:
-            A cell each: shape (replicates,), or None where either arm lacks blocks.
+            A cell each: shape (resamples,), or None where either arm lacks blocks.
         """
         if self.block_bytes is None:
             return [None] * len(cells)

@@ -42,7 +42,7 @@ def estimate_transfer(
     *,
     method: Method = "monotone",
     confidence: float = 0.95,
-    replicates: int = 2000,
+    resamples: int = 2000,
     seed: int = 0,
     extrapolate: bool = False,
 ) -> Estimates:
@@ -60,7 +60,7 @@ def estimate_transfer(
         measurements: rows of both arms and, where known, their document blocks.
         method: how the curve is drawn and inverted; see `Method`.
         confidence: nominal coverage of the intervals.
-        replicates: how often seeds and blocks are resampled.
+        resamples: how often seeds and blocks are resampled.
         seed: fixes the resampling.
         extrapolate: whether `power_law` may look past the largest size, by a factor of ten at most;
             the status of such estimates is `extrapolated`.
@@ -84,7 +84,7 @@ def estimate_transfer(
     for row in measurements:
         _check(row)
     measurements = means_of_replicates(measurements)
-    resampling = Resampling(replicates=replicates, seed=seed)
+    resampling = Resampling(resamples=resamples, seed=seed)
     reading = _Reading(measurements, resampling, method, extrapolate, confidence)
     cells, refusals = list[_Cell](), list[Refusal]()
     for rows in _cells(measurements):

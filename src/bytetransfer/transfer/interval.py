@@ -78,7 +78,7 @@ class CurveNoise:
         log_sizes: natural logarithm of the sizes; shape (sizes,).
         log_losses: log loss of each paired run; shape (seeds, sizes).
         resampling: where the weights come from.
-        block_log_losses: seed means of log loss on resampled blocks; shape (replicates, sizes);
+        block_log_losses: seed means of log loss on resampled blocks; shape (resamples, sizes);
             None without blocks.
         blocks: number of document blocks, 0 without.
         refit: how the curve is redrawn; shape-preserving by default.
@@ -125,23 +125,23 @@ class CurveNoise:
 
     @cached_property
     def seed_weights(self) -> Floats:
-        """Shape (replicates, seeds)."""
+        """Shape (resamples, seeds)."""
         return self.resampling.seed_weights(self.seeds)
 
     @cached_property
     def seed_fits(self) -> Floats:
-        """Deviations of the curve refitted on resampled seeds; shape (replicates, points)."""
+        """Deviations of the curve refitted on resampled seeds; shape (resamples, points)."""
         fits = self._fit(self.mean + self.seed_weights @ (self.log_losses - self.mean))
         return np.asarray(fits - fits.mean(axis=0), np.float64)
 
     @cached_property
     def seed_squares(self) -> Floats:
-        """Sums of squares of `seed_fits` over the replicates; shape (points,)."""
+        """Sums of squares of `seed_fits` over the resamples; shape (points,)."""
         return np.asarray(np.square(self.seed_fits).sum(axis=0), np.float64)
 
     @cached_property
     def block_fits(self) -> Floats:
-        """Deviations of the curve refitted on resampled blocks; shape (replicates, points)."""
+        """Deviations of the curve refitted on resampled blocks; shape (resamples, points)."""
         if self.block_log_losses is None:
             raise ValueError("the curve has no document blocks")
         fits = self._fit(self.block_log_losses)
@@ -149,7 +149,7 @@ class CurveNoise:
 
     @cached_property
     def block_squares(self) -> Floats:
-        """Sums of squares of `block_fits` over the replicates; shape (points,)."""
+        """Sums of squares of `block_fits` over the resamples; shape (points,)."""
         return np.asarray(np.square(self.block_fits).sum(axis=0), np.float64)
 
     @cached_property
@@ -193,7 +193,7 @@ def intervals(
     Args:
         curve: the from-scratch arm.
         finetuned: log loss of each fine-tuned run, paired by seed; shape (cells, seeds).
-        finetuned_blocks: their seed means on the same resampled blocks; shape (cells, replicates);
+        finetuned_blocks: their seed means on the same resampled blocks; shape (cells, resamples);
             None without blocks.
         confidence: nominal coverage.
 
@@ -241,11 +241,11 @@ def _seed_variance(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats
 
 
 def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:
-    """Variance over replicates of fine-tuned minus curve; shape (cells, points).
+    """Variance over resamples of fine-tuned minus curve; shape (cells, points).
 
     Args:
-        finetuned: shape (cells, replicates).
-        fits: of the curve, centred already; shape (replicates, points).
+        finetuned: shape (cells, resamples).
+        fits: of the curve, centred already; shape (resamples, points).
         squares: their sums of squares; shape (points,).
     """
     centred = finetuned - finetuned.mean(axis=1, keepdims=True)

@@ -194,7 +194,7 @@ class PowerLawCurve:
             log_losses: log loss of each run, whose means the law went through; shape
                 (seeds, sizes). One seed tells nothing.
             document_losses: seed means of log loss on resampled documents, in order of size; shape
-                (replicates, sizes); None where there are no documents.
+                (resamples, sizes); None where there are no documents.
 
         Raises:
             MeasurementError: if the points lie further off the law than their noise explains.
@@ -207,7 +207,7 @@ class PowerLawCurve:
         if document_losses is not None:
             noise += self._fit.variance_off_the_law(document_losses)
         misfit, free = self._fit.residual_variance, sizes * (seeds - 1)
-        # Satterthwaite: the part of the documents is known as well as there are replicates.
+        # Satterthwaite: the part of the documents is known as well as there are resamples.
         degrees = free * (noise / between_seeds) ** 2 if between_seeds > 0 else math.inf
         limit = float(f_quantile(1 - _LACK_OF_FIT_LEVEL, sizes - 3, degrees))
         if misfit > limit * noise + LOG_LOSS_ROUNDING:

@@ -63,7 +63,7 @@ def read_curve(
         method: how to draw it.
         sizes_bytes: training bytes; shape (sizes,), in any order.
         log_losses: log of bits per byte of each run; shape (seeds, sizes).
-        document_losses: seed means of log loss on resampled test documents, shape (replicates,
+        document_losses: seed means of log loss on resampled test documents, shape (resamples,
             sizes), in the order of `sizes_bytes`; None without documents.
         extrapolate: whether a power law may be read past the largest size.
 

@@ -19,25 +19,25 @@ class Resampling:
     so one estimate does not change when another is added.
 
     Attributes:
-        replicates: number of replicates, at least 2; rounded up to an even number.
+        resamples: number of resamples, at least 2; rounded up to an even number.
         seed: fixes all weights.
     """
 
-    replicates: int = 2000
+    resamples: int = 2000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.replicates < 2:
-            raise ValueError(f"{self.replicates} replicates have no variance; take 2 or more")
+        if self.resamples < 2:
+            raise ValueError(f"{self.resamples} resamples have no variance; take 2 or more")
 
     def seed_weights(self, seeds: int) -> Floats:
         """Gaussian weights that give a weighted sum of deviations the variance of a mean.
 
         Returns:
-            Shape (replicates, seeds); in pairs of opposite sign.
+            Shape (resamples, seeds); in pairs of opposite sign.
         """
         generator = np.random.default_rng([self.seed, 0, seeds])
-        half = generator.standard_normal(((self.replicates + 1) // 2, seeds))
+        half = generator.standard_normal(((self.resamples + 1) // 2, seeds))
         weights = np.concatenate([half, -half]) / np.sqrt(seeds * (seeds - 1))
         return np.asarray(weights, np.float64)
 
@@ -45,16 +45,16 @@ class Resampling:
         """How often each block is drawn when as many as there are are drawn with replacement.
 
         Returns:
-            Shape (replicates, blocks).
+            Shape (resamples, blocks).
         """
-        return _block_weights(self.seed, 2 * ((self.replicates + 1) // 2), blocks)
+        return _block_weights(self.seed, 2 * ((self.resamples + 1) // 2), blocks)
 
 
 @lru_cache(maxsize=2)
-def _block_weights(seed: int, replicates: int, blocks: int) -> Floats:
+def _block_weights(seed: int, resamples: int, blocks: int) -> Floats:
     """Drawn once for the many curves with as many blocks: it takes a fifth of a second."""
     generator = np.random.default_rng([seed, 1, blocks])
-    counts = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates)
+    counts = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
     weights = counts.astype(np.float64)
     weights.flags.writeable = False
     return weights
@@ -64,12 +64,12 @@ def resampled_log_losses(weights: Floats, nats: Floats, block_bytes: Floats) -> 
     """Seed means of log loss on resampled document blocks.
 
     Args:
-        weights: shape (replicates, blocks).
+        weights: shape (resamples, blocks).
         nats: shape (seeds, arms, blocks).
         block_bytes: bytes of each block, the same for all runs; shape (blocks,).
 
     Returns:
-        Shape (replicates, arms). The unit (nats or bits) drops out of every difference.
+        Shape (resamples, arms). The unit (nats or bits) drops out of every difference.
     """
     totals = np.einsum("rb,sab->rsa", weights, nats, optimize=True)
     count = weights @ block_bytes
@@ -80,12 +80,12 @@ def resampled_means(weights: Floats, cells: Sequence[Floats], block_bytes: Float
     """Seed means of log loss of many cells on resampled document blocks.
 
     Args:
-        weights: shape (replicates, blocks).
+        weights: shape (resamples, blocks).
         cells: nats of the runs of each cell; shape (seeds, blocks).
         block_bytes: bytes of each block, the same for all runs; shape (blocks,).
 
     Returns:
-        A cell each, shape (replicates,).
+        A cell each, shape (resamples,).
     """
     if not cells:
         return []
