@@ -280,6 +280,11 @@ class Store:
         entries = sorted(listed(self._index / asked), key=_changed_at, reverse=True)
         return [known for path in entries if (known := _known(path)) is not None]
 
+    def index_of(self, asked: str) -> Path | None:
+        """The folder of what is known of corpora that were prepared as is asked, if it is there."""
+        folder = self._index / asked
+        return folder if listed(folder) else None
+
     def known_corpus(self, known: KnownCorpus) -> Corpus | None:
         """The corpus that came of a known origin, None if it has to be prepared."""
         folder = self.corpus_folder(known.card.digest)

@@ -34,6 +34,8 @@ def refused(path: Path, **more: object) -> str:
 def test_quotes_commas_and_line_ends_stay_in_the_text(tmp_path_factory, texts, size, quoting, end):
     folder = tmp_path_factory.mktemp("csv")
     out = io.StringIO(newline="")
+    if "\r" in "".join(texts):  # which Python's writer does not quote by itself before 3.13
+        quoting = csv.QUOTE_ALL
     writer = csv.writer(out, quoting=quoting, lineterminator=end)
     writer.writerows([["id", "text"], *([number, text] for number, text in enumerate(texts))])
     (folder / "a.csv").write_text(out.getvalue(), encoding="utf-8", newline="")

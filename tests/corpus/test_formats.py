@@ -199,7 +199,7 @@ def test_a_link_is_judged_by_its_own_name(tmp_path):
         (tmp_path / name).symlink_to(os.path.join("blobs", blob))  # noqa: PTH118
         source = FileSource(files=(name,))
         assert read(tmp_path, source) == TEXTS
-        assert list(input_files(source, tmp_path)) == [str(blobs / blob)]
+        assert input_files(source, tmp_path) == [tmp_path / name]
     (tmp_path / "wrong.txt").symlink_to(blobs / "fi.jsonl")
     assert "every line is a JSON object" in refused(tmp_path, "wrong.txt")
     both = FileSource(files=("newest", "blobs/fi.jsonl"))

@@ -141,7 +141,7 @@ def test_what_is_no_file_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("https://example.org/a.txt", "https://example.org/a.txt: an address, not a file"),
+        ("https://example.org/a.txt", "https://example.org/a.txt: a web address, not a file"),
         ("a\0.txt", "NUL"),
         ("~nobody-of-that-name/a.txt", "no such user"),
         ("a" * 300, "cannot be read (File name too long)"),

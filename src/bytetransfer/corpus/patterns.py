@@ -76,7 +76,7 @@ def _expanded(pattern: str) -> Path:
         raise CorpusError("no name of a file", where=repr(pattern), todo="remove the NUL in it")
     if _ADDRESS.match(pattern):
         todo = "download it first, or name a dataset of the hub by its id (dataset = ...)"
-        raise CorpusError("an address, not a file", where=pattern, todo=todo)
+        raise CorpusError("a web address, not a file", where=pattern, todo=todo)
     try:
         return Path(pattern).expanduser()
     except RuntimeError:

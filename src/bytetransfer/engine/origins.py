@@ -141,7 +141,8 @@ class Origins:
         files = {state.path: state for state in asked.states}
         last = self._store.last_origin(str(expression))
         if last is None:
-            return "never prepared"
+            index = self._store.index_of(asked.digest)
+            return f"damaged: {shown_path(index)}" if index else "never prepared"
         before = {state.path: state for state in last.files}
         both = [path for path in files if path in before]
         found = [_short(f, self._base) for f in both if not files[f].is_same(before[f])]
@@ -151,7 +152,7 @@ class Origins:
         if found:
             return f"other files than it was prepared from: {first_few(found)}"
         if last.asked == asked.digest:
-            return "its prepared text was deleted"
+            return "its prepared text was deleted, or what is known of it is damaged"
         return "the study file asks for something else than when it was prepared"
 
 
