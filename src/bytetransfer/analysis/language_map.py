@@ -46,8 +46,8 @@ class LanguageMap:
         if missing:
             return NoTest(
                 f"close languages err alike, and a test that allows for it needs the distances "
-                f"among all sources and among all targets; {len(missing)} are missing, such as "
-                f"that of {' and '.join(missing[0])}"
+                f"among all languages, two sources or two targets as well; {len(missing)} are "
+                f"missing, such as that of {' and '.join(missing[0])}"
             )
         kept = [places[name] for name in names]
         some = self.distances[np.ix_(kept, kept)]

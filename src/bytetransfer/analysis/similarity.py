@@ -133,10 +133,10 @@ def similarity(
         permutations: how many choices of signs, or arrangements, at most.
         seed: fixes which are drawn.
         level: nominal coverage of intervals.
-        moved: `signs` tests by `spectral`, which needs the distances among all sources and among
-            all targets; others are for errors that are not smooth over the map, see `mrqap`.
-            `languages` permutes all languages in both their roles also where sources and targets
-            differ, which needs the distances of all pairs.
+        moved: `signs` tests by `spectral`, which needs the distances among all languages. The
+            others are for errors that are not smooth over the map, see `mrqap`; `languages`
+            permutes all languages in both their roles also where sources and targets differ, which
+            needs these distances too.
 
     Returns:
         One result per measure, or the reason why no measure can have one.
