@@ -41,11 +41,15 @@ PER_MAP = 10  # studies that share their languages and distances
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """How errors of pairs go together; `reach` in medians of the distances."""
+    """How errors of pairs go together; `reach` in medians of the distances.
+
+    They follow the `map` of the distances, its first axis alone (`half`), or an `other` map.
+    """
 
     kind: str = "independent"
     reach: float = 1.0
     reciprocal: bool = False
+    follow: str = "map"
 
     def __str__(self) -> str:
         words = {
@@ -54,7 +58,9 @@ class Errors:
             "families": "alike in families",
             "latent": "pairs alike for other reasons",
         }
-        return words.get(self.kind, self.kind) + (", same both ways" if self.reciprocal else "")
+        followed = {"map": "", "half": ", half of the map", "other": ", other map"}[self.follow]
+        both = ", same both ways" if self.reciprocal else ""
+        return words.get(self.kind, self.kind) + followed + both
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +114,12 @@ MORE = (
            errors=Errors(kind="exponential")),
     Design(name="5 other sources, 8 targets", sources=5, targets=8, shared=0, lie="families",
            errors=Errors(kind="families")),
+    *(
+        replace(size, lie="spread", errors=Errors(kind=kind, follow=follow))
+        for size in SIZES
+        for kind in ("exponential", "gaussian")
+        for follow in ("half", "other")
+    ),
     Design(name="8, a fifth bounds", sources=8, targets=8, shared=8, no_estimate=0.2),
     Design(name="8, a fifth bounds", sources=8, targets=8, shared=8, no_estimate=0.2,
            lie="spread", errors=Errors(kind="exponential")),
@@ -140,7 +152,11 @@ def worlds(design: Design, studies: int) -> Iterator[World]:
         points, families = places(design.lie, count, generator)
         x = np.linalg.norm(points[:, None] - points[None], axis=2)
         y = np.zeros((PER_MAP, count, count))
-        y[:, pairs] = errors(design.errors, x, families, free, pairs, generator)
+        followed = {"map": points, "half": points[:, :1]}.get(design.errors.follow)
+        if followed is None:
+            followed = places(design.lie, count, generator)[0]
+        over = np.linalg.norm(followed[:, None] - followed[None], axis=2)
+        y[:, pairs] = errors(design.errors, over, families, free, pairs, generator)
         y += EFFECTS * generator.standard_normal((PER_MAP, count, 1))
         y += EFFECTS * generator.standard_normal((PER_MAP, 1, count))
         y[:, ~pairs | (generator.random(x.shape) < design.no_estimate)] = np.nan

@@ -16,7 +16,7 @@ single eigenvectors), only signs are drawn:
    as well have the other sign;
 3. S = Σ aₖ xₖ yₖ; |S| under random signs is what chance gives. The weights aₖ are averages of
    1 / (1 − h + h λₖ) over shares h of smooth errors, λ the eigenvalues, each as likely as it makes
-   the squares yₖ²; they do not depend on signs, so they cost nothing but power.
+   the squares yₖ²; they do not depend on signs, so that p holds whatever they are.
 
 The interval inverts the test with these weights: with S and X = Σ aₖ xₖ² under the same signs, an
 arrangement tolerates the slopes b between the two places where |S − b X| equals the observed one.
