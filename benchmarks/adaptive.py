@@ -32,10 +32,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bytetransfer.adaptive import first_design, next_design
-from bytetransfer.design import Design
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.study import AdaptiveOptions, EstimateOptions, Study
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.planning.adaptive import first_design, next_design
+from bytetransfer.planning.design import Design
+from bytetransfer.study.study import AdaptiveOptions, EstimateOptions, Study
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 
 LADDER = tuple(round(SMALLEST_BYTES * 10 ** (step / 4)) for step in range(13))

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from bytetransfer.adaptive import Verdict, first_design, next_design
-from bytetransfer.design import CurveDesign, Design, full_grid
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.measurement_file import parse_measurements, read_blocks
-from bytetransfer.plan import Plan
-from bytetransfer.project import Project
+from bytetransfer.measurements.file import parse_measurements, read_blocks
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.planning.adaptive import Verdict, first_design, next_design
+from bytetransfer.planning.design import CurveDesign, Design, full_grid
+from bytetransfer.planning.plan import Plan
 from bytetransfer.published.readings import perplexities
-from bytetransfer.store import Store
-from bytetransfer.study import AdaptiveOptions, EstimateOptions, Study
+from bytetransfer.results.project import Project
+from bytetransfer.runs.store import Store
+from bytetransfer.study.study import AdaptiveOptions, EstimateOptions, Study
 from bytetransfer.transfer.curve import Curve
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 

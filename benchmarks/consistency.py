@@ -26,7 +26,7 @@ from scipy import stats
 from bytetransfer.analysis.commutativity import PairDifference, commutativity
 from bytetransfer.analysis.equivalence import Equivalence, equivalence
 from bytetransfer.analysis.variance import Variances, crossed_variances
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 
 FINETUNE_BYTES = 1_000_000

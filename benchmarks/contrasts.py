@@ -24,7 +24,7 @@ from rich.table import Table
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contrasts import Amount
 from bytetransfer.analysis.decomposition import Ladder, Stack, stacks
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.resampling import Resampling
 
 SIZES = np.round(6e6 * 10.0 ** np.linspace(0, 3, 7)).astype(int)

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurements
 from bytetransfer.transfer.curve import Curve
 from bytetransfer.transfer.estimate import estimate_transfer
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from estimators import SMALLEST_BYTES, SPAN, draw_law
 
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.curve import fit_log_losses
 from bytetransfer.transfer.interval import CurveNoise, kept_sizes
 from bytetransfer.transfer.resampling import Resampling

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.estimate import estimate_transfer
 from bytetransfer.transfer.methods import METHODS, Method

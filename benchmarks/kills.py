@@ -31,7 +31,7 @@ CUSTOMIZE = """
 import fcntl, os, signal, sys
 
 folder, log, kill_at = os.environ["KILLS_FOLDER"], os.environ["KILLS_LOG"], os.environ["KILLS_AT"]
-role = "worker" if "bytetransfer.engine.worker" in sys.orig_argv else "main"
+role = "worker" if "bytetransfer.runs.worker" in sys.orig_argv else "main"
 
 
 def place(target, dir_fd):

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bytetransfer.measurement import Measurements
-from bytetransfer.measurement_file import parse_measurements, read_blocks
-from bytetransfer.report.embedded import page_style
-from bytetransfer.report.figures import HEIGHT, WIDTH, draw
-from bytetransfer.report.marks import escaped, symbols
-from bytetransfer.report.transfer_charts import transfer_charts
+from bytetransfer.measurements.file import parse_measurements, read_blocks
+from bytetransfer.measurements.measurement import Measurements
+from bytetransfer.report.figures.marks import escaped, symbols
+from bytetransfer.report.figures.svg import HEIGHT, WIDTH, draw
+from bytetransfer.report.figures.transfer import transfer_charts
+from bytetransfer.report.page.embedded import page_style
 from bytetransfer.report.view import make_view
 from bytetransfer.report.wording import bare
 from bytetransfer.transfer.estimate import estimate_transfer

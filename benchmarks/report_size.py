@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bytetransfer.cli_shared import settle
+from bytetransfer.cli.shared import settle
 
 settle()  # as every command does, before numpy is loaded
 
@@ -37,15 +37,15 @@ from bytetransfer.analysis.contamination import (
     read_shares,
 )
 from bytetransfer.analysis.premium import byte_premiums
-from bytetransfer.evidence import Evidence
-from bytetransfer.explain import ANALYSES, answered
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.project import Project
+from bytetransfer.explain.inputs import Evidence
+from bytetransfer.explain.sections import ANALYSES, answered
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report import build_report, render_html
 from bytetransfer.report.analyses.contamination import contamination_section
 from bytetransfer.report.analyses.content import content_section
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
+from bytetransfer.results.project import Project
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 
 LANGUAGES = tuple("ar de el en es et fi fr he hu id ja ko pt ru sw tr uk vi zh".split())  # noqa: SIM905

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bytetransfer.analysis.laws import SizeLaw
 from bytetransfer.analysis.scaling import Crossover, Scaling, scaling
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import estimate_transfer
 
 SCRATCH_SIZES = np.geomspace(1e4, 3e7, 8).round().astype(int)

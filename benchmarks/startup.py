@@ -41,11 +41,11 @@ def cpu_seconds() -> float:
 def begin(preset_name: str, *, compiled: bool, began: float) -> dict[str, float]:
     """Seconds since `began` at which imports and first steps were done."""
     from bytetransfer.corpus.documents import Documents
-    from bytetransfer.engine import worker  # noqa: F401  (all that a worker imports)
     from bytetransfer.learners.learner import Progress, Task
     from bytetransfer.learners.transformer.learner import Transformer
     from bytetransfer.learners.transformer.numerics import resolve_numerics
     from bytetransfer.learners.transformer.settings import preset
+    from bytetransfer.runs import worker  # noqa: F401  (all that a worker imports)
 
     found = {"imports": time.time() - began}
     settings = preset(preset_name)

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from bytetransfer.measurement_file import parse_measurements, read_blocks
+from bytetransfer.measurements.file import parse_measurements, read_blocks
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 from bytetransfer.units import format_bytes
 

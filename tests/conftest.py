@@ -20,10 +20,10 @@ from bytetransfer.learners.learner import Training
 from bytetransfer.learners.ngram import NgramSettings
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.learners.transformer.settings import TransformerSettings
-from bytetransfer.plan import Plan, make_plan
-from bytetransfer.run import Loss, Result, Run, Sample
-from bytetransfer.store import Environment, Store
-from bytetransfer.study import CorpusSpec, Study
+from bytetransfer.planning.plan import Plan, make_plan
+from bytetransfer.planning.run import Loss, Result, Run, Sample
+from bytetransfer.runs.store import Environment, Store
+from bytetransfer.study.study import CorpusSpec, Study
 
 # how long an example takes says more about the machine's other work than about the code
 settings.register_profile("suite", deadline=None)

@@ -11,9 +11,9 @@ import dataclasses
 import json
 from typing import Any
 
-from bytetransfer.evidence import Evidence
-from bytetransfer.explain import explain
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.explain.inputs import Evidence
+from bytetransfer.explain.sections import explain
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report import build_report
 from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import Estimates, TransferEstimate

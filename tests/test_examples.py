@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bytetransfer.display import print_forecast
-from bytetransfer.overview import forecast
-from bytetransfer.plan import Plan
-from bytetransfer.project import Project
-from bytetransfer.study import Study
-from bytetransfer.study_file import read_study
+from bytetransfer.cli.display import print_forecast
+from bytetransfer.planning.plan import Plan
+from bytetransfer.results.project import Project
+from bytetransfer.runs.status import forecast
+from bytetransfer.study.file import read_study
+from bytetransfer.study.study import Study
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 

@@ -20,7 +20,7 @@ from bytetransfer.learners.transformer.settings import (
     Shape,
     TransformerSettings,
 )
-from bytetransfer.run import RUN_FORMAT, Run, Sample
+from bytetransfer.planning.run import RUN_FORMAT, Run, Sample
 
 GOLDEN = Path(__file__).parent / "golden" / "run_keys.json"
 

@@ -20,7 +20,7 @@ def python(code: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("name", ["bytetransfer", "bytetransfer.cli"])
+@pytest.mark.parametrize("name", ["bytetransfer", "bytetransfer.cli.main"])
 def test_importing_costs_nothing_and_loads_nothing_heavy(name):
     # processor time, of the better of three: the wall clock tells what else the machine does
     answers = [
@@ -41,11 +41,14 @@ def test_importing_costs_nothing_and_loads_nothing_heavy(name):
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("bytetransfer.plan", ("torch", "scipy", "pyarrow")),
-        ("bytetransfer.study_file", ("torch", "scipy", "pyarrow")),
+        ("bytetransfer.planning.plan", ("torch", "scipy", "pyarrow")),
+        ("bytetransfer.study.file", ("torch", "scipy", "pyarrow")),
         ("bytetransfer.transfer.estimate", ("torch", "pyarrow", "rich", *SLOW_PARTS)),
-        ("bytetransfer.project", ("torch", "pandas", "matplotlib", "datasets", *SLOW_PARTS)),
-        ("bytetransfer.engine.worker", ("torch", "pandas", "matplotlib", "datasets")),
+        (
+            "bytetransfer.results.project",
+            ("torch", "pandas", "matplotlib", "datasets", *SLOW_PARTS),
+        ),
+        ("bytetransfer.runs.worker", ("torch", "pandas", "matplotlib", "datasets")),
     ],
 )
 def test_no_part_loads_what_it_does_not_need(module, absent):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import estimate_transfer
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

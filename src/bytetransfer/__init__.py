@@ -26,10 +26,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bytetransfer.measurement import Measurement, Measurements
-    from bytetransfer.measurement_file import parse_measurements, read_measurements
-    from bytetransfer.project import Project
-    from bytetransfer.study_file import read_study
+    from bytetransfer.measurements.file import parse_measurements, read_measurements
+    from bytetransfer.measurements.measurement import Measurement, Measurements
+    from bytetransfer.results.project import Project
+    from bytetransfer.study.file import read_study
     from bytetransfer.transfer.estimate import estimate_transfer
 
 __all__ = [
@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Measurement": "bytetransfer.measurement",
-    "Measurements": "bytetransfer.measurement",
-    "Project": "bytetransfer.project",
+    "Measurement": "bytetransfer.measurements.measurement",
+    "Measurements": "bytetransfer.measurements.measurement",
+    "Project": "bytetransfer.results.project",
     "estimate_transfer": "bytetransfer.transfer.estimate",
-    "parse_measurements": "bytetransfer.measurement_file",
-    "read_measurements": "bytetransfer.measurement_file",
-    "read_study": "bytetransfer.study_file",
+    "parse_measurements": "bytetransfer.measurements.file",
+    "read_measurements": "bytetransfer.measurements.file",
+    "read_study": "bytetransfer.study.file",
 }
 
 

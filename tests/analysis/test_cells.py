@@ -13,7 +13,7 @@ from bytetransfer.analysis.cells import (
     log_effective_bytes,
     standard_error,
 )
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import estimate_transfer
 
 

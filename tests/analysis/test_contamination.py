@@ -22,7 +22,7 @@ from bytetransfer.analysis.contamination import (
 )
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import Similarity
-from bytetransfer.measurement import Measurement, Measurements
+from bytetransfer.measurements.measurement import Measurement, Measurements
 from bytetransfer.transfer.estimate import estimate_transfer
 
 LANGUAGES = ("ar", "de", "en", "es", "fi", "ja", "ru", "zh")

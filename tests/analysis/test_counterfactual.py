@@ -10,7 +10,7 @@ import pytest
 
 from bytetransfer.analysis.counterfactual import Counterfactual, counterfactuals
 from bytetransfer.analysis.decomposition import Undecided
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.resampling import Resampling
 
 SIZES = (3_000, 10_000, 30_000, 100_000, 300_000)

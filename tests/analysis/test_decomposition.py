@@ -23,7 +23,7 @@ from bytetransfer.analysis.decomposition import (
     stacks,
 )
 from bytetransfer.analysis.source_table import Reading, SourceTable, source_table
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.resampling import Resampling
 
 SIZES = (10_000, 31_623, 100_000, 316_228, 1_000_000, 3_162_278)

@@ -15,7 +15,7 @@ from bytetransfer.analysis.finetune_law import finetune_law
 from bytetransfer.analysis.laws import effective_law, hernandez_law
 from bytetransfer.analysis.scaling import crossover, model_scaling, scaling
 from bytetransfer.analysis.tobit import Regression, tobit
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.estimate import TransferEstimate, estimate_transfer
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bytetransfer.cli import main
+from bytetransfer.cli.main import main
 
 SYLLABLES = ["ka", "lo", "mi", "tu", "re", "san", "pe", "vio", "dra", "nel", "qui", "po"]
 

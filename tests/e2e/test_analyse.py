@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bytetransfer.explain import ANALYSES
+from bytetransfer.explain.sections import ANALYSES
 
 
 def test_a_study_is_explained_in_plain_words_and_for_machines(finished_place: Any) -> None:

@@ -266,7 +266,7 @@ def test_a_disk_that_fills_up_while_runs_are_at_work(place: Any, tmp_path: Path)
 FULL_IN_WORKERS = """\
 import errno, os, sys
 
-if "bytetransfer.engine.worker" in sys.orig_argv:
+if "bytetransfer.runs.worker" in sys.orig_argv:
     real, results = os.replace, []
 
     def replace(old, new, *rest, **named):

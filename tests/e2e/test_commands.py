@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bytetransfer.cli import main
-from bytetransfer.engine.worker import main_of_one
-from bytetransfer.measurement_file import parse_measurements
-from bytetransfer.study_file import read_study
+from bytetransfer.cli.main import main
+from bytetransfer.measurements.file import parse_measurements
+from bytetransfer.runs.worker import main_of_one
+from bytetransfer.study.file import read_study
 
 COMMANDS = ("demo", "prepare", "plan", "run", "status", "estimate", "report", "figures")
 RUN = ("run", "study.toml", "--workers", "1")
@@ -60,7 +60,7 @@ def test_requests_are_for_whoever_does_them(place: Any) -> None:
     again = ok(place.call("plan", "study.toml", "--request")).output
     assert keys[0] not in again
     assert all(f"{key}  ngram: " in again for key in keys[1:])
-    assert "python -m bytetransfer.engine.worker .bytetransfer KEY" in again
+    assert "python -m bytetransfer.runs.worker .bytetransfer KEY" in again
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_finished_study_does_nothing(
     finished_place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, results = finished_place.finish_times(), finished_place.results()
-    monkeypatch.setattr("bytetransfer.engine.local._Worker._start", None)  # no worker begins
+    monkeypatch.setattr("bytetransfer.runs.local._Worker._start", None)  # no worker begins
     again = ok(finished_place.call(*RUN))
     assert "20 of 20 runs are done already" in again.stderr
     assert finished_place.finish_times() == before
@@ -162,7 +162,7 @@ def _rows(place: Any) -> Any:
 def test_files_on_the_command_line_become_a_study(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bytetransfer import improvise
+    from bytetransfer.study import quickstart as improvise
 
     written = improvise.study_text
     monkeypatch.setattr(improvise, "installed_learners", lambda: ["ngram"])
@@ -232,7 +232,7 @@ def test_status_names_what_failed(place: Any, monkeypatch: pytest.MonkeyPatch) -
 FAILING = """\
 import sys
 
-if "bytetransfer.engine.worker" in sys.orig_argv:
+if "bytetransfer.runs.worker" in sys.orig_argv:
     from bytetransfer.learners.ngram import Ngram
 
     real = Ngram.save
@@ -284,7 +284,7 @@ def test_the_report_is_one_file_that_needs_no_other(finished_place: Any) -> None
 
 
 def test_the_demo_study_can_be_planned(place: Any) -> None:
-    from bytetransfer.demo import write_demo
+    from bytetransfer.study.demo import write_demo
 
     path = write_demo(place.folder / "demo")
     assert read_study(path).learners[0] == "ngram"

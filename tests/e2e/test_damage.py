@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from bytetransfer.corpus.corpus import open_corpus
-from bytetransfer.digests import unsealed
-from bytetransfer.engine import worker
 from bytetransfer.errors import StoreError
-from bytetransfer.measurement import Measurements
-from bytetransfer.plan import Plan
-from bytetransfer.project import Project
-from bytetransfer.store import Store
+from bytetransfer.files.digests import unsealed
+from bytetransfer.measurements.measurement import Measurements
+from bytetransfer.planning.plan import Plan
+from bytetransfer.results.project import Project
+from bytetransfer.runs import worker
+from bytetransfer.runs.store import Store
 
 STUDY = "study.toml"
 TABLE = "results/tiny/measurements.csv"

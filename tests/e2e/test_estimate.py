@@ -186,7 +186,7 @@ def test_a_bad_table_gets_one_message(place: Any, name: str) -> None:
 
 
 def test_the_help_names_every_column_of_a_loss(place: Any) -> None:
-    from bytetransfer.measurement_row import LOSSES, REQUIRED
+    from bytetransfer.measurements.row import LOSSES, REQUIRED
 
     shown = place.call("estimate", "--help").stdout
     assert {*LOSSES, *REQUIRED[:2], "bytes", "test_bytes"} <= set(shown.replace(",", "").split())

@@ -20,7 +20,7 @@ HASTY_CLOCK = """\
 import sys
 import time
 
-if "bytetransfer.engine.worker" in sys.orig_argv:
+if "bytetransfer.runs.worker" in sys.orig_argv:
     unhurried = time.monotonic
     time.monotonic = lambda: 25 * unhurried()
 """

@@ -2,7 +2,7 @@
 
 import json
 
-from bytetransfer.measurement_file import read_measurements
+from bytetransfer.measurements.file import read_measurements
 
 
 def replicated(place, count=2):

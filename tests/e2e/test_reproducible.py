@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bytetransfer.measurement import Measurement
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurements.file import parse_measurements
+from bytetransfer.measurements.measurement import Measurement
 
 RUN = ("run", "study.toml", "--quiet")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.published.readings import perplexities, readings, to_csv
 
 MB = 1_000_000

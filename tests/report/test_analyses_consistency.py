@@ -19,7 +19,7 @@ from bytetransfer.analysis.premium import byte_premiums
 from bytetransfer.report.analyses.commutativity import commutativity_section
 from bytetransfer.report.analyses.consistency import consistency_section
 from bytetransfer.report.analyses.content import content_section
-from bytetransfer.report.figures import draw
+from bytetransfer.report.figures.svg import draw
 from bytetransfer.report.wording import Names
 
 NAMES = Names(languages={"en": "English", "ru": "Russian", "zh": "Chinese", "fi": "Finnish"})

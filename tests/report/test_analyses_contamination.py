@@ -10,7 +10,7 @@ import pytest
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.contamination import exposures, follow_contamination, read_shares
-from bytetransfer.measurement import Measurement, Measurements
+from bytetransfer.measurements.measurement import Measurement, Measurements
 from bytetransfer.report.analyses.contamination import contamination_section
 from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import estimate_transfer

@@ -12,10 +12,10 @@ import pytest
 
 from bytetransfer.analysis.decomposition import Ladder, controlled_pairs, find_ladders, stacks
 from bytetransfer.analysis.scaling import model_scaling, scaling
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report.analyses.decomposition import decomposition_section
 from bytetransfer.report.analyses.scaling import scaling_section
-from bytetransfer.report.figures import draw
+from bytetransfer.report.figures.svg import draw
 from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import estimate_transfer
 from bytetransfer.transfer.resampling import Resampling

@@ -10,8 +10,8 @@ import pytest
 from bytetransfer.analysis.cells import Unanswered, by_group
 from bytetransfer.analysis.similarity import similarity
 from bytetransfer.report.analyses.similarity import similarity_section
-from bytetransfer.report.figures import draw
-from bytetransfer.report.plain import plain_section
+from bytetransfer.report.figures.svg import draw
+from bytetransfer.report.text.sections import plain_section
 from bytetransfer.report.wording import Names, bare
 from bytetransfer.transfer.estimate import TransferEstimate
 

@@ -14,11 +14,11 @@ import pytest
 from bytetransfer.errors import MissingExtraError
 from bytetransfer.report import build_report
 from bytetransfer.report.document import Cell, Column, Table
-from bytetransfer.report.embedded import figure_style
 from bytetransfer.report.export import saved_columns, tex, to_csv, to_latex, to_parquet
-from bytetransfer.report.figures import draw
-from bytetransfer.report.heat_map import draw_heat_map
-from bytetransfer.report.standalone import check_renderer, figure_files, standalone
+from bytetransfer.report.figures.heat_map import draw_heat_map
+from bytetransfer.report.figures.standalone import check_renderer, figure_files, standalone
+from bytetransfer.report.figures.svg import draw
+from bytetransfer.report.page.embedded import figure_style
 from bytetransfer.report.wording import is_sure
 from bytetransfer.transfer.estimate import estimate_transfer
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bytetransfer.measurement import Measurements
-from bytetransfer.report.charts import curve_charts
+from bytetransfer.measurements.measurement import Measurements
+from bytetransfer.report.figures.curves import curve_charts
+from bytetransfer.report.figures.transfer import share_charts, transfer_charts
 from bytetransfer.report.listing import SHADES, matrices
 from bytetransfer.report.order import families as kin_of
 from bytetransfer.report.order import (
@@ -15,7 +16,6 @@ from bytetransfer.report.order import (
     matrix_order,
     standing_out,
 )
-from bytetransfer.report.transfer_charts import share_charts, transfer_charts
 from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import Estimates
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.report import build_report
-from bytetransfer.report.charts import curve_charts
+from bytetransfer.report.figures.curves import curve_charts
 from bytetransfer.report.run_tables import seed_deviation
 from bytetransfer.report.view import make_view
 from bytetransfer.report.wording import bare

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transfer_studies import SIZES, blocks_for, law_study, only, row, study
 
-from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurements
 from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
 from bytetransfer.transfer.law_table import LAW_COLUMNS
 

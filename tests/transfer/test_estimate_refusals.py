@@ -7,7 +7,13 @@ import pytest
 from transfer_studies import SIZES, law_study, only, row, study
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements, Place, name_places
+from bytetransfer.measurements.measurement import (
+    SCRATCH,
+    Measurement,
+    Measurements,
+    Place,
+    name_places,
+)
 from bytetransfer.transfer.estimate import estimate_transfer
 from bytetransfer.transfer.power_law import PowerLawCurve
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bytetransfer.errors import MeasurementError, StudyError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.project import Project
-from bytetransfer.study_file import parse_study
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.results.project import Project
+from bytetransfer.study.file import parse_study
 from bytetransfer.transfer.curve import Curve, fit_log_losses
 from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.literature import LinearCurve, PublishedCurve

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from transfer_studies import LOSSES, SIZES, blocks_for, row
 
-from bytetransfer.measurement import SCRATCH, Measurements
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurements.file import parse_measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurements
 from bytetransfer.transfer.estimate import REPLICATES, estimate_transfer
 from bytetransfer.transfer.replicates import means_of_replicates, replicate_spreads
 

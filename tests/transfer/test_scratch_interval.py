@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bytetransfer.measurement import SCRATCH, Measurement
+from bytetransfer.measurements.measurement import SCRATCH, Measurement
 from bytetransfer.transfer.scratch_interval import scratch_interval
 
 

@@ -15,7 +15,7 @@ from bytetransfer.analysis.cells import Group, Unanswered, holm_known
 from bytetransfer.analysis.contrasts import Contrast, contrasts
 from bytetransfer.analysis.decomposition import Undecided, measured_cells
 from bytetransfer.analysis.source_table import source_table
-from bytetransfer.measurement import Measurements
+from bytetransfer.measurements.measurement import Measurements
 from bytetransfer.transfer.methods import Method
 from bytetransfer.transfer.resampling import Resampling
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.analysis.contrasts import Contrast, Pair, contrasts
 from bytetransfer.analysis.source_table import SourceTable, source_table
-from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurements
 from bytetransfer.transfer.methods import Method
 from bytetransfer.transfer.resampling import Resampling
 

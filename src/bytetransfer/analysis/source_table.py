@@ -19,7 +19,7 @@ import numpy as np
 
 from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Blocks, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Blocks, Measurement, Measurements
 from bytetransfer.transfer.arms import ScratchArm, common_seeds, scratch_arm
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.estimate import (

@@ -37,8 +37,8 @@ from bytetransfer.corpus.prepare import (
 )
 from bytetransfer.corpus.shuffle import Hashes, hash_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, Fetch, Kind, fetch_from
-from bytetransfer.disk import disk_errors
 from bytetransfer.errors import CorpusError
+from bytetransfer.files.disk import disk_errors
 from bytetransfer.identity import digest
 
 Lines = NDArray[np.int64]  # numbers of lines, from 0

@@ -17,9 +17,9 @@ from bytetransfer.corpus.documents import Documents
 from bytetransfer.corpus.folder import CARD_NAME
 from bytetransfer.corpus.permutation import cut_to_characters, sample_documents
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitStatistics, split_identity
-from bytetransfer.digests import unsealed
-from bytetransfer.disk import disk_errors
 from bytetransfer.errors import CorpusError, StoreError
+from bytetransfer.files.digests import unsealed
+from bytetransfer.files.disk import disk_errors
 from bytetransfer.identity import digest
 from bytetransfer.units import format_bytes
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
-from bytetransfer.locks import hold
+from bytetransfer.files.disk import disk_errors
+from bytetransfer.files.locks import hold
 
 CARD_NAME = "corpus.json"
 

@@ -17,8 +17,8 @@ import msgspec
 from bytetransfer.corpus.blocks import reading
 from bytetransfer.corpus.corpus import CorpusCard
 from bytetransfer.corpus.splits import SPLIT_NAMES
-from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError
+from bytetransfer.files.disk import shown_path
 from bytetransfer.identity import DIGEST_CHARACTERS
 
 

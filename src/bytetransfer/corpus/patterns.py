@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bytetransfer.corpus.formats import folder_advice
-from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError
+from bytetransfer.files.disk import shown_path
 
 _ANY_DEPTH = "**"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -30,9 +30,9 @@ from bytetransfer.corpus.division import (
 from bytetransfer.corpus.folder import CARD_NAME, written_folder
 from bytetransfer.corpus.shuffle import Part, Shuffle
 from bytetransfer.corpus.splits import SPLIT_NAMES, Kind, SplitWriter
-from bytetransfer.digests import sealed
-from bytetransfer.disk import disk_errors, write_atomic
 from bytetransfer.errors import CorpusError
+from bytetransfer.files.digests import sealed
+from bytetransfer.files.disk import disk_errors, write_atomic
 from bytetransfer.units import format_bytes
 
 MEMORY_BYTES = (

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bytetransfer.arrow_reader import TableError, TableReader, column_names
 from bytetransfer.corpus.blocks import BLOCK_BYTES, compression_of, open_blocks, raw_blocks, reading
 from bytetransfer.corpus.content import advice, conversion, is_json_lines, named, not_text
 from bytetransfer.errors import CorpusError
+from bytetransfer.files.arrow_reader import TableError, TableReader, column_names
 from bytetransfer.units import format_bytes
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from bytetransfer.arrow_reader import TableReader
 from bytetransfer.corpus.content import named
 from bytetransfer.corpus.csv_reader import read_separated
 from bytetransfer.corpus.formats import (
@@ -31,8 +30,9 @@ from bytetransfer.corpus.readers import (
     too_long,
 )
 from bytetransfer.corpus.splits import Kind
-from bytetransfer.disk import shown_path
 from bytetransfer.errors import CorpusError, MissingExtraError
+from bytetransfer.files.arrow_reader import TableReader
+from bytetransfer.files.disk import shown_path
 from bytetransfer.units import format_bytes
 
 _LOCAL_BUILDERS = {"csv", "json", "parquet", "text"}

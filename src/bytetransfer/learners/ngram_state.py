@@ -13,8 +13,8 @@ from tokenize import TokenError
 import numpy as np
 from numpy.typing import NDArray
 
-from bytetransfer.disk import write_atomic
 from bytetransfer.errors import StoreError
+from bytetransfer.files.disk import write_atomic
 from bytetransfer.learners.ngram_counts import Counts, Floats, counts_of
 
 Arrays = dict[str, NDArray[np.generic]]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from bytetransfer.measurement import SCRATCH, Measurement
+from bytetransfer.measurements.measurement import SCRATCH, Measurement
 from bytetransfer.published.readings import Curves, Reading
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import bounded_bytes
 from bytetransfer.transfer.curve import Status
 from bytetransfer.units import format_bytes

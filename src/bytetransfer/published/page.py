@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from bytetransfer.measurement import Measurements
+from bytetransfer.measurements.measurement import Measurements
 from bytetransfer.published.charts import reading_charts
 from bytetransfer.published.findings import (
     PORTUGUESE,

@@ -10,9 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from bytetransfer.csv_cells import as_text
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.measurement_file import parse_measurements
+from bytetransfer.measurements.csv_cells import as_text
+from bytetransfer.measurements.file import parse_measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.curve import Curve, Status
 from bytetransfer.transfer.literature import LinearCurve, PublishedCurve, Segment
 

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from bytetransfer.published.page import LANGUAGES, REMARKS, findings_section
 from bytetransfer.published.readings import Reading
-from bytetransfer.report.plain import plain_section
-from bytetransfer.report.tables import write_line
+from bytetransfer.report.text.estimates import write_line
+from bytetransfer.report.text.sections import plain_section
 from bytetransfer.report.wording import bounded_bytes, signed_bytes
 from bytetransfer.units import format_bytes
 

@@ -6,9 +6,9 @@ that, and `print_estimates` gives the first answer in a terminal.
 
 from __future__ import annotations
 
-from bytetransfer.report.html import render_html, write_html
+from bytetransfer.report.page.html import render_html, write_html
 from bytetransfer.report.report import build_report
-from bytetransfer.report.tables import print_estimates
+from bytetransfer.report.text.estimates import print_estimates
 from bytetransfer.report.view import StudyDescription
 
 __all__ = ["StudyDescription", "build_report", "print_estimates", "render_html", "write_html"]

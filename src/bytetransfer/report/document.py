@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bytetransfer.report.chart import Chart
+from bytetransfer.report.figures.chart import Chart
 
 
 @dataclass(frozen=True)

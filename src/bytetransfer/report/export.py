@@ -12,9 +12,9 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bytetransfer.csv_cells import as_text
+from bytetransfer.measurements.csv_cells import as_text
 from bytetransfer.report.document import Cell, Table
-from bytetransfer.report.embedded import plain_text
+from bytetransfer.report.page.embedded import plain_text
 
 _BOUNDS = {"≥": "at least", "≤": "at most", "≳": "about or above", "≲": "about or below"}
 _TEX = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bytetransfer.measurement import Measurements
-from bytetransfer.report.charts import CURVE_LEVEL, curve_charts
+from bytetransfer.measurements.measurement import Measurements
 from bytetransfer.report.document import Answer, Content, Report, Section, Sentence
+from bytetransfer.report.figures.curves import CURVE_LEVEL, curve_charts
+from bytetransfer.report.figures.transfer import share_charts, transfer_charts
 from bytetransfer.report.listing import choice, estimate_table, matrices, refusal_table
 from bytetransfer.report.order import ALL_IN_COLOUR, families, family_order, likeness
-from bytetransfer.report.transfer_charts import share_charts, transfer_charts
 from bytetransfer.report.trust import bracket_words, repeat_section, trust_section
 from bytetransfer.report.view import LearnerKey, StudyDescription, View, make_view
 from bytetransfer.report.wording import count, sentence, shorten, verdict

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import variance
 
-from bytetransfer.measurement import SCRATCH, Measurement
+from bytetransfer.measurements.measurement import SCRATCH, Measurement
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.view import Plain, View
 from bytetransfer.units import format_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bytetransfer.measurement import SCRATCH
+from bytetransfer.measurements.measurement import SCRATCH
 from bytetransfer.report.document import Listing, Section
 from bytetransfer.report.listing import (
     corpora_table,

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from bytetransfer.corpus.language_codes import language_code, named_language
 from bytetransfer.corpus.language_names import language_name
-from bytetransfer.measurement import SCRATCH, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurements
 from bytetransfer.report.wording import Names
 from bytetransfer.transfer.estimate import Estimates, Refusal, TransferEstimate
 from bytetransfer.transfer.replicates import means_of_replicates

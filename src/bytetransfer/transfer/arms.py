@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import Blocks, Measurement, name_rows
+from bytetransfer.measurements.measurement import Blocks, Measurement, name_rows
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import SCRATCH, Measurement, Measurements
+from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 from bytetransfer.transfer.arms import ScratchArm, common_seeds, in_brackets, scratch_arm
 from bytetransfer.transfer.curve import Floats, Inverse
 from bytetransfer.transfer.interval import Interval, check_confidence, intervals

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from bytetransfer.csv_cells import as_text
 from bytetransfer.frames import make_frame
-from bytetransfer.measurement import Measurement
+from bytetransfer.measurements.csv_cells import as_text
+from bytetransfer.measurements.measurement import Measurement
 from bytetransfer.transfer.power_law import Parameter, PowerLaw
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bytetransfer.errors import MeasurementError
-from bytetransfer.measurement import Blocks, Measurement
+from bytetransfer.measurements.measurement import Blocks, Measurement
 from bytetransfer.transfer.arms import scratch_arm
 from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.distributions import t_quantile

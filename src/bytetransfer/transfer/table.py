@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 from bytetransfer.frames import make_frame
-from bytetransfer.measurement import Measurement, Place, name_places
+from bytetransfer.measurements.measurement import Measurement, Place, name_places
 from bytetransfer.transfer.curve import Status
 from bytetransfer.transfer.law_table import Laws, csv_text
 from bytetransfer.transfer.methods import Method

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from bytetransfer.disk import write_atomic  # noqa: E402
 from bytetransfer.errors import StoreError  # noqa: E402
+from bytetransfer.files.disk import write_atomic  # noqa: E402
 from bytetransfer.learners.transformer.checkpoint import (  # noqa: E402
     Pace,
     read_tensors,

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from bytetransfer.disk import write_atomic
 from bytetransfer.errors import StoreError
+from bytetransfer.files.disk import write_atomic
 
 _RECORD, _DIGEST = "bytetransfer", "sha256"  # of our JSON and its digest among a file's metadata
 

@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
+from bytetransfer.files.disk import disk_errors
 
 NAMED = "TORCHINDUCTOR_CACHE_DIR"
 _OTHERS = {"TRITON_CACHE_DIR": "triton", "PYTORCH_KERNEL_CACHE_PATH": "kernels"}

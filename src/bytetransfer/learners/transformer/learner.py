@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from bytetransfer.corpus.documents import Documents
-from bytetransfer.disk import write_atomic
 from bytetransfer.errors import (
     CorpusError,
     LessMemoryError,
@@ -25,6 +24,7 @@ from bytetransfer.errors import (
     StoreError,
     StudyError,
 )
+from bytetransfer.files.disk import write_atomic
 from bytetransfer.identity import digest
 from bytetransfer.learners.learner import Fitted, Progress, Task, Training, Watch
 from bytetransfer.learners.transformer import model

@@ -21,15 +21,15 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from bytetransfer.disk import disk_errors
 from bytetransfer.errors import StoreError
+from bytetransfer.files.disk import disk_errors
+from bytetransfer.files.locks import hold
 from bytetransfer.learners.transformer.code_folder import (
     NAMED,
     claim_code_folder,
     is_ours,
     make_private,
 )
-from bytetransfer.locks import hold
 
 Function = Callable[..., Any]
 Library = Callable[[list[Tensor]], list[Tensor]]

@@ -6,7 +6,7 @@ import math
 
 from bytetransfer.analysis.commutativity import Commutativity, Difference, PairDifference
 from bytetransfer.report.analyses.phrases import SIGNIFICANT, factor_text, group_title, p_words
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, bare, byte_range
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes

@@ -23,9 +23,9 @@ from bytetransfer.report.analyses.phrases import (
     noise_words,
     percent_text,
 )
-from bytetransfer.report.axes import Span, worth_axis
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
+from bytetransfer.report.figures.axes import Span, worth_axis
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.order import ALL_IN_COLOUR
 from bytetransfer.report.wording import (
     Names,

@@ -40,8 +40,8 @@ from bytetransfer.report.analyses.similarity_charts import (
     folded,
     scatter,
 )
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, bare, count, shorten
 from bytetransfer.units import format_bytes
 

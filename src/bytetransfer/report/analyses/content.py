@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bytetransfer.analysis.premium import Premium, in_content_bytes
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Cell, Column, Section, Table
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, estimated_bytes
 from bytetransfer.transfer.estimate import TransferEstimate
 from bytetransfer.units import format_bytes

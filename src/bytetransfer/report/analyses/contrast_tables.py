@@ -6,7 +6,7 @@ import math
 
 from bytetransfer.analysis.cells import Group, Unanswered
 from bytetransfer.analysis.contrasts import Amount, Contrast
-from bytetransfer.measurement import SCRATCH
+from bytetransfer.measurements.measurement import SCRATCH
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, byte_range, shorten, signed_bytes

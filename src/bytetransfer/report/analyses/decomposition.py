@@ -22,8 +22,8 @@ from bytetransfer.report.analyses.contrast_tables import (
     upper_names,
 )
 from bytetransfer.report.analyses.phrases import SIGNIFICANT
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.document import Section, Table
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, bare, count, shorten
 from bytetransfer.units import format_bytes
 

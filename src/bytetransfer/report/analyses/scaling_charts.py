@@ -9,8 +9,8 @@ from typing import Literal
 
 from bytetransfer.analysis.laws import SizeLaw
 from bytetransfer.analysis.scaling import Scaling
-from bytetransfer.report.axes import worth_axis
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.figures.axes import worth_axis
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.order import standing_out
 from bytetransfer.report.wording import Names, bare, transfer_range, verdict
 from bytetransfer.units import format_bytes

@@ -21,7 +21,7 @@ from bytetransfer.report.analyses.similarity_tables import (
     outcome_height,
     size_words,
 )
-from bytetransfer.report.chart import Axis, Chart, Dot, Series
+from bytetransfer.report.figures.chart import Axis, Chart, Dot, Series
 from bytetransfer.report.wording import Names, bare, isolate
 
 _LABELLED_SOURCES = 6

@@ -1,0 +1,174 @@
+"""The commands that show: `report` and `figures`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from bytetransfer.cli.shared import JSON, STORE, STUDY, Command, guarded, print_value
+from bytetransfer.cli.terminal import say
+from bytetransfer.files.disk import shown_path
+
+if TYPE_CHECKING:
+    from bytetransfer.cli.live import Edition
+    from bytetransfer.report.document import Report
+    from bytetransfer.results.project import Project
+
+_FORMATS = ("svg", "pdf", "png", "csv", "parquet", "tex")
+_LOOK_SECONDS = 2.0
+
+
+@click.command(cls=Command)
+@STUDY
+@STORE
+@click.option("--live", is_flag=True, help="Serve the page to this machine while the study runs.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where --live listens  [default: any free port]",
+)
+@JSON
+@guarded
+def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool) -> None:
+    """Write the report of the study's finished runs: one HTML file that works offline.
+
+    With --live the page is served to this machine alone and renewed as runs finish, until Ctrl-C;
+    the analyses come when all runs are done.
+    """
+    from bytetransfer.results.project import Project
+
+    project = Project.open(study, store=store)
+    if live:
+        _serve(project, port)
+        return
+    planned = project.plan()
+    measurements = project.finished(planned)
+    path = shown_path(project.write_report(planned, measurements, project.estimates(measurements)))
+    print_value({"report": path}, as_json, lambda _: say(f"report: {path}"))
+
+
+def _serve(project: Project, port: int) -> None:
+    """Serve the page; the analyses, which may take minutes, follow it once all runs are done."""
+    from bytetransfer.cli.live import serving
+
+    state = _state(project)
+    editions = [_edition(project, state)]
+    with serving(lambda: editions[0], port=port) as address:
+        say(f"{address}  renewed as runs finish; Ctrl-C ends it")
+        while True:
+            if state.is_done and not editions[0].is_whole:
+                editions[0] = _edition(project, state, is_whole=True)
+            time.sleep(_LOOK_SECONDS)
+            if (found := _state(project)) != state:
+                state = found
+                editions[0] = _edition(project, state)
+
+
+class _State(NamedTuple):
+    """What the page depends on: how many runs there are, how many are done, and what may come."""
+
+    done: int
+    runs: int
+    is_done: bool
+
+
+def _state(project: Project) -> _State:
+    """Looked up before the results are read: what is done since comes next time."""
+    stage = project.stage()
+    done = sum(project.store.is_done(key) for key in stage.plan.runs)
+    is_done = stage.is_last and not stage.plan.unprepared and done == len(stage.plan.runs)
+    return _State(done, len(stage.plan.runs), is_done)
+
+
+def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edition:
+    """The page of a state, with the analyses where it is to be whole."""
+    from bytetransfer.cli.live import Edition
+    from bytetransfer.explain.sections import ANALYSES
+    from bytetransfer.measurements.measurement import Measurements
+    from bytetransfer.report import render_html
+    from bytetransfer.report.document import Section
+
+    planned = project.plan()
+    measurements = Measurements(()) if planned.unprepared else project.measurements(planned)
+    analyses = tuple(ANALYSES) if is_whole else ()
+    found = project.report(planned, measurements, project.estimates(measurements), analyses)
+    version = f"{state.done} of {state.runs} runs done"
+    sections = list(found.sections)
+    if not is_whole:
+        later = "the analyses are being made" if state.is_done else "the analyses come when all are"
+        version += f"; {later}"
+        text = f"{later.capitalize()}{' done' * (not state.is_done)}; this page then renews itself."
+        waiting = Section(name="explanations", title="What explains it", text=(text,))
+        sections.insert([one.name for one in sections].index("trust"), waiting)
+    page = replace(found, subtitle=f"{found.subtitle}; {version}", sections=tuple(sections))
+    return Edition(version, render_html(page, version=version), is_whole=is_whole)
+
+
+@click.command(cls=Command)
+@click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
+@STORE
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("figures"),
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(_FORMATS),
+    multiple=True,
+    help="Only these; may be given several times  [default: all]",
+)
+@JSON
+@guarded
+def figures(
+    file: Path, store: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Every figure of a report as SVG, PDF and PNG, every table as CSV, Parquet and LaTeX.
+
+    Of a study file's finished runs, or of a table of losses. PDF and PNG need the extra [figures].
+    """
+    from bytetransfer.files.disk import write_atomic
+    from bytetransfer.report.figures.standalone import check_renderer, figure_files
+
+    wanted = frozenset(formats or _FORMATS)
+    check_renderer(wanted)
+    written = []
+    for name, content in figure_files(_report_of(file, store), wanted):
+        write_atomic(out / name, content)
+        written.append(str(out / name))
+    print_value(
+        {"files": written},
+        as_json,
+        lambda _: say(f"written: {len(written)} files in {out}"),
+    )
+
+
+def _report_of(file: Path, store: Path | None) -> Report:
+    from bytetransfer.results.project import Project
+
+    if file.suffix.lower() != ".toml":
+        return _report_of_table(file)
+    project = Project.open(file, store=store)
+    planned = project.plan()
+    measurements = project.finished(planned)
+    return project.report(planned, measurements, project.estimates(measurements))
+
+
+def _report_of_table(file: Path) -> Report:
+    from bytetransfer.explain.sections import ANALYSES, answered
+    from bytetransfer.measurements.file import read_measurements
+    from bytetransfer.report import build_report
+    from bytetransfer.results.table import estimate_file, explain_table
+
+    estimates = estimate_file(file)  # refuses a table that gives none
+    measurements = read_measurements(file)
+    sections = answered(explain_table(measurements, ANALYSES, close={}, estimates=estimates))
+    return build_report(measurements, estimates, explanations=sections)

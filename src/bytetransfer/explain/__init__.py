@@ -1,0 +1,1 @@
+"""What explains the transfer: the analyses of a study or a table, as sections."""

@@ -1,0 +1,1 @@
+"""The waist: one row per run, and tables of such rows."""

@@ -1,0 +1,1 @@
+"""Where runs lie, and who does them."""
