@@ -20,10 +20,10 @@ from bytetransfer.units import format_bytes
 _OPEN_ROWS = 20
 _DOUBTFUL = 0.05
 _COURSES = {
-    "pays": "pays at every size where its sign is known",
+    "pays": "pays by its estimates at every size",
     "stops": "stops paying",
     "starts": "starts to pay",
-    "costs": "costs at every size where its sign is known",
+    "costs": "costs by its estimates at every size",
     "mixed": "changes its sign and back",
 }
 _HEADS = (Column("source"), Column("target"), Column("learner"))
