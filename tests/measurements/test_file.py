@@ -461,3 +461,23 @@ def test_decimals_of_parquet_have_one_reading():
 def test_what_is_said_of_semicolons_does_not_lead_to_parted_thousands():
     text = "source;target;bytes;bits_per_byte\nen;fi;10.000;2,4\n"
     refused(text, "separated by ';'", "decimals as 2.5", "thousands without a mark (10000)")
+
+
+ROWS = ("scratch,fi,1000,4,0", "scratch,fi,9000,3,0", "en,fi,1000,3.5,0")
+
+
+@pytest.mark.parametrize("name", ["Replicate", "replicates", "REPLICATE", "Seed", "seeds"])
+def test_a_column_that_is_nearly_a_known_one_is_not_ignored(name):
+    text = "\n".join([f"source,target,bytes,bits_per_byte,{name}", *ROWS])
+    with pytest.raises(MeasurementError, match=f"the column '{name}' is none") as refused:
+        parse_measurements(text, where="x")
+    assert refused.value.todo.startswith(f"write {name.lower().rstrip('s')}")
+
+
+def test_a_replicate_is_stated_in_all_rows_or_in_none():
+    header = "source,target,bytes,bits_per_byte,replicate"
+    assert len(parse_measurements("\n".join([header, *ROWS]), where="x")) == 3
+    blank = [row.removesuffix("0") for row in ROWS]
+    assert len(parse_measurements("\n".join([header, *blank]), where="x")) == 3
+    with pytest.raises(MeasurementError, match=r"line 3.*replicate is empty"):
+        parse_measurements("\n".join([header, ROWS[0], blank[1], ROWS[2]]), where="x")

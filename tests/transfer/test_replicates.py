@@ -9,8 +9,8 @@ from transfer_studies import LOSSES, SIZES, blocks_for, row
 
 from bytetransfer.measurements.file import parse_measurements
 from bytetransfer.measurements.measurement import SCRATCH, Measurements
-from bytetransfer.transfer.estimate import REPLICATES, estimate_transfer
-from bytetransfer.transfer.replicates import means_of_replicates, replicate_spreads
+from bytetransfer.transfer.estimate import estimate_transfer
+from bytetransfer.transfer.replicates import REPLICATES, means_of_replicates, replicate_spreads
 
 TUNED = 3.0  # the loss of a measured size: nothing is allowed for interpolation
 
@@ -85,6 +85,36 @@ def test_seeds_that_a_curve_lacks_at_some_size_are_left_out():
     means = means_of_replicates(Measurements(rows))
     runs = {key for m in means if m.replicate == 1 for key in m.run.split()}
     assert runs == {r.run for r in rows if r.seed == 100}
+
+
+def test_a_cell_without_a_seed_of_its_replicate_is_left_out_there():
+    """Otherwise its arms would differ in their seeds."""
+    rows = [r for r in replicated(3, 2, within=0.05) if (r.source, r.seed) != ("et", 101)]
+    means = means_of_replicates(Measurements(rows))
+    assert {m.replicate for m in means if m.source == "et"} == {0, 2}
+    found = only(rows)
+    assert (found.seeds, found.covers) == (2, f"{REPLICATES}; 2 of 3 replicates")
+
+
+def test_seeds_that_are_left_out_are_said():
+    rows = [r for r in replicated(3, 2, within=0.05)
+            if (r.source, r.seed, r.target_bytes) != (SCRATCH, 101, SIZES[2])]  # fmt: skip
+    assert only(rows).covers == f"{REPLICATES}; 1 of 6 seeds left out: not at every size"
+
+
+def test_one_replicate_of_several_has_no_interval_and_says_why():
+    rows = [r for r in replicated(2, 3) if r.source == SCRATCH or r.replicate == 0]
+    found = only(rows)
+    assert (found.interval, found.covers) == ("none", "no interval: 1 of 2 replicates")
+
+
+def test_a_target_of_one_replicate_keeps_its_seeds_beside_another_of_several():
+    alone = [replace(r, target="th", run=f"th {r.run}") for r in replicated(1, 4, within=0.02)]
+    both = Measurements([*replicated(2, 2, between=0.02), *alone])
+    found = {row.target: row for row in estimate_transfer(both, resamples=100).rows}
+    by_itself = only(alone)
+    assert found["th"] == by_itself
+    assert (found["th"].seeds, found["fi"].seeds) == (4, 2)
 
 
 def test_a_table_keeps_replicates_apart_that_number_their_seeds_alike():

@@ -25,12 +25,12 @@ from bytetransfer.transfer.curve import Floats
 from bytetransfer.transfer.estimate import (
     DOCUMENTS_ONLY,
     NO_INTERVAL,
-    REPLICATES,
     SEEDS_AND_DOCUMENTS,
     SEEDS_ONLY,
 )
 from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
+from bytetransfer.transfer.replicates import REPLICATES
 from bytetransfer.transfer.resampling import Resampling, resampled_means
 
 _FLAT = 1e-4  # fall of log loss per log byte; a curve that flat cannot be read

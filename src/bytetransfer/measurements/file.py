@@ -235,7 +235,22 @@ def _columns(header: Sequence[str], *, where: str) -> dict[str, str]:
             there = shown(", ".join(name for name in header if name), quote=False, most=300)
             raise MeasurementError(what, where=where, todo=f"the columns are: {there}")
     _check_unit(found, header, where=where)
+    _refuse_misnamed(header, where=where)
     return found
+
+
+def _refuse_misnamed(header: Sequence[str], *, where: str) -> None:
+    """Refuse a column that differs from a known one by capitals or a plural alone.
+
+    It would be ignored, and what tells rows apart with it.
+    """
+    plain = {name.casefold().rstrip("s"): name for name in sorted(_KNOWN)}
+    for name in header:
+        meant = plain.get(name.strip().casefold().rstrip("s"))
+        if meant and name not in _KNOWN and meant not in header:
+            todo = f"write {meant}, or give it another name if it means something else"
+            what = f"the column {shown(name)} is none, though {meant} is"
+            raise MeasurementError(what, where=where, todo=todo)
 
 
 def _check_unit(found: Mapping[str, str], header: Sequence[str], *, where: str) -> None:
@@ -264,15 +279,26 @@ def _stated(names: Iterable[str]) -> bool:
 def _measurements(
     columns: Mapping[str, str], lines: _Lines, where: str, blocks: Mapping[str, Blocks] | None
 ) -> Measurements:
-    rows = [
-        Row(place, dict(zip(columns, cells, strict=True)), columns).measurement()
-        for place, cells in lines
-    ]
+    read = [Row(place, dict(zip(columns, cells, strict=True)), columns) for place, cells in lines]
+    rows = [row.measurement() for row in read]
+    if "replicate" in columns:
+        _refuse_half_stated(read)
     if not rows:
         raise _no_rows(where)
     _check_against_each_other(rows)
     _check_blocks(rows, blocks or {})
     return Measurements(rows, blocks)
+
+
+def _refuse_half_stated(rows: Sequence[Row]) -> None:
+    """Refuse rows without a replicate among others that state one: they need not be the first."""
+    empty = [row for row in rows if not row.cells["replicate"]]
+    if empty and len(empty) < len(rows):
+        raise MeasurementError(
+            "replicate is empty, and other rows state one",
+            where=str(empty[0].place),
+            todo="state the replicate in all rows, or in none",
+        )
 
 
 def _no_rows(where: str) -> MeasurementError:
@@ -287,7 +313,7 @@ def _check_against_each_other(rows: Sequence[Measurement]) -> None:
         known = runs.setdefault((row.cell, row.replicate, row.seed), row)
         if known != row:
             what = f"contradicts {name_rows([known])}: {disagreement(known, row)}"
-            todo = "tell them apart by seed, learner or regime, or delete one of them"
+            todo = "tell them apart by seed, replicate, learner or regime, or delete one of them"
             raise MeasurementError(what, where=str(row.place), todo=todo)
         known = targets.setdefault(row.target, row)
         for name in ("learner", "regime"):

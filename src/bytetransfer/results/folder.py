@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bytetransfer.files.disk import disk_errors, sweep_temporaries, write_atomic, write_with_digests
 from bytetransfer.errors import StoreError
-from bytetransfer.results.table import WRITERS
+from bytetransfer.files.disk import disk_errors, sweep_temporaries, write_atomic, write_with_digests
 from bytetransfer.measurements.measurement import Measurements
+from bytetransfer.results.table import WRITERS
 from bytetransfer.transfer.estimate import Estimates
 
 _MOST_SHOWN = 100  # characters of a name that somebody else may have written

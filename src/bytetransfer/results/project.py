@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-from bytetransfer.runs.collect import collect
 from bytetransfer.corpus.corpus import Corpus, CorpusCard
 from bytetransfer.corpus.synthetic import (
     HierarchicalSettings,
@@ -25,15 +24,10 @@ from bytetransfer.corpus.synthetic import (
     RandomBytesSettings,
 )
 from bytetransfer.corpus.typology import read_distances
-from bytetransfer.runs.description import describe
-from bytetransfer.files.disk import shown_path
-from bytetransfer.runs.calibrate import bytes_per_second
-from bytetransfer.runs.corpora import CorpusRoom
-from bytetransfer.runs.execute import State, execute_runs
-from bytetransfer.runs.local import default_workers, engine_for
 from bytetransfer.errors import StudyError
 from bytetransfer.explain.inputs import Distances, Evidence, detected_languages, is_made, premiums
 from bytetransfer.explain.sections import ANALYSES, answered, explain
+from bytetransfer.files.disk import shown_path
 from bytetransfer.learners.catalog import (
     Settings,
     numerics_for,
@@ -41,8 +35,26 @@ from bytetransfer.learners.catalog import (
     slower_paths,
 )
 from bytetransfer.learners.transformer.numerics import Numerics
-from bytetransfer.runs.leftovers import sweep_runs
 from bytetransfer.measurements.measurement import Measurements
+from bytetransfer.planning.plan import Plan, make_plan
+from bytetransfer.planning.replicates import (
+    name_in_replicate,
+    plan_of_replicates,
+    study_of_replicate,
+)
+from bytetransfer.planning.run import Run
+from bytetransfer.report import StudyDescription, build_report, render_html
+from bytetransfer.report.document import Report, Section
+from bytetransfer.report.view import make_view
+from bytetransfer.results.folder import claim_results, write_estimates, write_page
+from bytetransfer.runs.calibrate import bytes_per_second
+from bytetransfer.runs.collect import collect
+from bytetransfer.runs.corpora import CorpusRoom
+from bytetransfer.runs.description import describe
+from bytetransfer.runs.execute import State, execute_runs
+from bytetransfer.runs.leftovers import sweep_runs
+from bytetransfer.runs.local import default_workers, engine_for
+from bytetransfer.runs.stages import Stage, is_done, stage_note, stages
 from bytetransfer.runs.status import (
     Forecast,
     Status,
@@ -53,22 +65,10 @@ from bytetransfer.runs.status import (
     unverified_line,
     upper_bound,
 )
-from bytetransfer.planning.plan import Plan, make_plan
-from bytetransfer.planning.replicates import (
-    name_in_replicate,
-    plan_of_replicates,
-    study_of_replicate,
-)
-from bytetransfer.report import StudyDescription, build_report, render_html
-from bytetransfer.report.document import Report, Section
-from bytetransfer.report.view import make_view
-from bytetransfer.results.folder import claim_results, write_estimates, write_page
-from bytetransfer.planning.run import Run
-from bytetransfer.runs.stages import Stage, is_done, stage_note, stages
 from bytetransfer.runs.store import Store
-from bytetransfer.study.study import Study
 from bytetransfer.study.check import remarks
 from bytetransfer.study.file import read_study
+from bytetransfer.study.study import Study
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 from bytetransfer.transfer.replicates import means_of_replicates
 

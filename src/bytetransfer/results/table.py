@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bytetransfer.corpus.typology import read_distances
-from bytetransfer.files.disk import write_atomic
 from bytetransfer.errors import MeasurementError, StoreError
 from bytetransfer.explain.inputs import Evidence, is_made
 from bytetransfer.explain.sections import explain
+from bytetransfer.files.disk import write_atomic
 from bytetransfer.learners.catalog import parameter_counts
+from bytetransfer.measurements.file import read_measurements
 from bytetransfer.measurements.measurement import (
     SCRATCH,
     Measurement,
@@ -24,7 +25,6 @@ from bytetransfer.measurements.measurement import (
     name_places,
     name_rows,
 )
-from bytetransfer.measurements.file import read_measurements
 from bytetransfer.report.document import Section
 from bytetransfer.report.view import make_view
 from bytetransfer.transfer.estimate import Estimates, estimate_transfer

@@ -127,6 +127,12 @@ def _check_replicates(study: Study, *, where: str) -> None:
     if not 1 <= study.replicates <= MOST_REPLICATES:
         todo = f"write a number from 1 to {MOST_REPLICATES}, for example replicates = 3"
         raise StudyError(f"{study.replicates} is out of range", where=place, todo=todo)
+    if study.splits.seed + study.replicates > 2**32:
+        raise StudyError(
+            "splits.seed is too large: each replicate adds 1 to it, and it stays below 2^32",
+            where=place,
+            todo="write a smaller seed under [splits]",
+        )
     if study.replicates > 1 and study.adaptive is not None:
         raise StudyError(
             "an adaptive study has one replicate, since each would ask for other sizes",

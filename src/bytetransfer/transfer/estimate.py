@@ -10,7 +10,7 @@ every size of the curve was measured with; the point estimate uses the means of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,12 @@ from bytetransfer.transfer.interval import Interval, check_confidence, intervals
 from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
 from bytetransfer.transfer.power_law import PowerLawCurve
-from bytetransfer.transfer.replicates import means_of_replicates
+from bytetransfer.transfer.replicates import (
+    CurveName,
+    Replication,
+    means_of_replicates,
+    replications,
+)
 from bytetransfer.transfer.resampling import Resampling
 from bytetransfer.transfer.table import COLUMNS, Estimates, Refusal, TransferEstimate
 
@@ -31,7 +36,6 @@ __all__ = ["COLUMNS", "Estimates", "Refusal", "TransferEstimate", "estimate_tran
 
 SEEDS_AND_DOCUMENTS = "seeds and documents"
 DOCUMENTS_ONLY = "documents only (one seed)"
-REPLICATES = "replicates (each with its own split, search, seeds and test documents)"
 SEEDS_ONLY = "seeds only (no document blocks)"
 NO_INTERVAL = "no interval: one seed and no document blocks"
 NOT_A_METHOD = "no interval: the published reading reproduces figures and estimates nothing"
@@ -83,9 +87,10 @@ def estimate_transfer(
     check_method(method, extrapolate=extrapolate)
     for row in measurements:
         _check(row)
+    replicated = replications(measurements)
     measurements = means_of_replicates(measurements)
     resampling = Resampling(resamples=resamples, seed=seed)
-    reading = _Reading(measurements, resampling, method, extrapolate, confidence)
+    reading = _Reading(measurements, replicated, resampling, method, extrapolate, confidence)
     cells, refusals = list[_Cell](), list[Refusal]()
     for rows in _cells(measurements):
         try:
@@ -121,12 +126,13 @@ class _Reading:
     def __init__(
         self,
         measurements: Measurements,
+        replicated: Mapping[CurveName, Replication],
         resampling: Resampling,
         method: Method,
         extrapolate: bool,
         confidence: float,
     ) -> None:
-        self.blocks = measurements.blocks
+        self.blocks, self.replicated = measurements.blocks, replicated
         self.resampling = resampling
         self.method = method
         self.extrapolate = extrapolate
@@ -151,7 +157,8 @@ class _Reading:
         _check_same_test([*tuned, *arm.all_runs])
         losses = np.log([row.bits_per_byte for row in tuned])
         inverse = arm.curve.invert(math.exp(losses.mean()))
-        return _Cell(arm, tuned, len({row.seed for row in cell}) - len(tuned), losses, inverse)
+        left_out = 0 if cell[0].curve in self.replicated else len({row.seed for row in cell})
+        return _Cell(arm, tuned, max(0, left_out - len(tuned)), losses, inverse)
 
     def intervals(self, cells: Sequence[_Cell]) -> list[tuple[Interval | None, str]]:
         """The limits of D_E of every cell and what they cover, those of one curve together."""
@@ -233,8 +240,9 @@ class _Reading:
             return [(None, NOT_A_METHOD)] * len(cells)
         resampled = arm.resample_blocks([cell.runs for cell in cells], self.blocks)
         several = len(arm.seeds) > 1
-        replicated = len({run.replicate for run in arm.all_runs}) > 1
-        alone = REPLICATES if replicated else SEEDS_ONLY if several else NO_INTERVAL
+        alone = SEEDS_ONLY if several else NO_INTERVAL
+        if replication := self.replicated.get(arm.all_runs[0].curve):
+            alone = replication.covers(len(arm.seeds))
         covers = {True: SEEDS_AND_DOCUMENTS if several else DOCUMENTS_ONLY, False: alone}
         found: dict[int, Interval] = {}
         for with_blocks in (True, False):

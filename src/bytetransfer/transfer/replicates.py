@@ -16,19 +16,27 @@ import numpy as np
 
 from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
 
+REPLICATES = "replicates (each with its own split, search, seeds and test documents)"
 
-def has_replicates(measurements: Measurements) -> bool:
-    """Whether the rows are of more than one replicate."""
-    return len({row.replicate for row in measurements}) > 1
+CurveName = tuple[str, str, str]  # learner, regime and target
+
+
+def replicated_curves(measurements: Measurements) -> frozenset[CurveName]:
+    """The curves that were done in more than one replicate, with their fine-tuned cells."""
+    found: dict[CurveName, set[int]] = {}
+    for row in measurements:
+        found.setdefault(row.curve, set()).add(row.replicate)
+    return frozenset(curve for curve, replicates in found.items() if len(replicates) > 1)
 
 
 def means_of_replicates(measurements: Measurements) -> Measurements:
     """One row for each cell and replicate: the geometric mean loss over its seeds.
 
-    Rows of a single replicate are given back as they are. Otherwise the replicate stands in the
-    place of the seed, `run` holds the keys of all runs behind a row, and there are no document
-    blocks: each replicate has test documents of its own. Of a curve whose sizes do not all have
-    the same seeds yet, only the seeds common to them are used.
+    Rows of curves with a single replicate stay as they are. In the others the replicate stands in
+    the place of the seed, `run` holds the keys of all runs behind a row, and there are no document
+    blocks: each replicate has test documents of its own. Both arms of a replicate have the same
+    seeds: those that all from-scratch sizes have. A fine-tuned cell that lacks one of them is left
+    out of that replicate.
 
     >>> rows = [
     ...     Measurement(source="en", target="fi", target_bytes=9, bits_per_byte=loss, seed=seed,
@@ -38,15 +46,61 @@ def means_of_replicates(measurements: Measurements) -> Measurements:
     >>> [round(row.bits_per_byte, 3) for row in means_of_replicates(Measurements(rows))]
     [2.0, 3.0]
     """
-    if not has_replicates(measurements):
+    replicated = replicated_curves(measurements)
+    if not replicated:
         return measurements
     usable = _seeds_of_curves(measurements)
+    alone = [row for row in measurements if row.curve not in replicated]
     cells: dict[tuple[object, ...], list[Measurement]] = {}
     for row in measurements:
         common = usable.get((row.curve, row.replicate))
-        if common is None or row.seed in common:
+        if row.curve in replicated and (common is None or row.seed in common):
             cells.setdefault((row.cell, row.replicate), []).append(row)
-    return Measurements(_mean(rows) for rows in cells.values())
+    means = [
+        _mean(rows)
+        for rows in cells.values()
+        if len(rows) == len(usable.get((rows[0].curve, rows[0].replicate), rows))
+    ]
+    kept = {row.run for row in alone}
+    blocks = {run: table for run, table in measurements.blocks.items() if run in kept}
+    return Measurements([*alone, *means], blocks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replication:
+    """What there is of a curve that was done several times.
+
+    Attributes:
+        replicates: how many have any row of it.
+        seeds: how many seeds all from-scratch sizes have; one counts in each of its replicates.
+        left_out: how many seeds are not at every size.
+    """
+
+    replicates: int
+    seeds: int
+    left_out: int
+
+    def covers(self, paired: int) -> str:
+        """What an interval from so many replicates covers, or why there is none."""
+        of = f"{paired} of {self.replicates} replicates"
+        if paired < 2:
+            return f"no interval: {of}"
+        said = REPLICATES if paired == self.replicates else f"{REPLICATES}; {of}"
+        every = self.seeds + self.left_out
+        left_out = f"; {self.left_out} of {every} seeds left out: not at every size"
+        return said + left_out * bool(self.left_out)
+
+
+def replications(measurements: Measurements) -> dict[CurveName, Replication]:
+    """What there is of every curve that was done in more than one replicate."""
+    usable, found = _seeds_of_curves(measurements), dict[CurveName, Replication]()
+    for curve in sorted(replicated_curves(measurements)):
+        rows = [row for row in measurements if row.curve == curve]
+        every = {(row.replicate, row.seed) for row in rows if row.target_bytes}
+        used = sum(len(seeds) for (of, _), seeds in usable.items() if of == curve)
+        count = len({row.replicate for row in rows})
+        found[curve] = Replication(replicates=count, seeds=used, left_out=len(every) - used)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +133,10 @@ class ReplicateSpread:
 
 def replicate_spreads(measurements: Measurements) -> tuple[ReplicateSpread, ...]:
     """The spread of every curve with its fine-tuned cells; nothing of a single replicate."""
-    if not has_replicates(measurements):
-        return ()
-    curves: dict[tuple[str, str, str], dict[tuple[object, ...], dict[int, list[float]]]] = {}
+    replicated = replicated_curves(measurements)
+    curves: dict[CurveName, dict[tuple[object, ...], dict[int, list[float]]]] = {}
     for row in measurements:
-        if row.target_bytes:
+        if row.target_bytes and row.curve in replicated:
             cell = curves.setdefault(row.curve, {}).setdefault(row.cell, {})
             cell.setdefault(row.replicate, []).append(math.log(row.bits_per_byte))
     return tuple(
@@ -92,9 +145,7 @@ def replicate_spreads(measurements: Measurements) -> tuple[ReplicateSpread, ...]
     )  # fmt: skip
 
 
-def _spread(
-    curve: tuple[str, str, str], cells: Iterable[Mapping[int, list[float]]]
-) -> ReplicateSpread:
+def _spread(curve: CurveName, cells: Iterable[Mapping[int, list[float]]]) -> ReplicateSpread:
     learner, regime, target = curve
     between, within, count = [], [], 0
     for replicates in cells:
@@ -114,9 +165,9 @@ def _spread(
 
 def _seeds_of_curves(
     measurements: Measurements,
-) -> dict[tuple[tuple[str, str, str], int], set[int]]:
+) -> dict[tuple[CurveName, int], set[int]]:
     """The seeds that all from-scratch sizes of a curve have in a replicate."""
-    sizes: dict[tuple[tuple[str, str, str], int], dict[int, set[int]]] = {}
+    sizes: dict[tuple[CurveName, int], dict[int, set[int]]] = {}
     for row in measurements:
         if row.source == SCRATCH and row.target_bytes:
             found = sizes.setdefault((row.curve, row.replicate), {})

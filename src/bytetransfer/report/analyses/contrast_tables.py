@@ -10,7 +10,7 @@ from bytetransfer.measurements.measurement import SCRATCH
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
 from bytetransfer.report.wording import Names, byte_range, shorten, signed_bytes
-from bytetransfer.transfer.estimate import REPLICATES
+from bytetransfer.transfer.replicates import REPLICATES
 from bytetransfer.units import format_bytes
 
 _OPEN_ROWS = 20
