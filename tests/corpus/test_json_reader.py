@@ -150,3 +150,25 @@ print(sum(len(b) for b in read_source(source, Path({str(tmp_path)!r}))))
     printed, grown = peak_memory(code)
     assert printed == "80100"
     assert grown < 30_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"text": "one", "text": "two"}\n{"text": "three"}\n',
+        '{"text": "three"}\n{"text": "one",\n "text": "two"}\n',
+        '[{"text": "one", "n": 1, "text": "two"}]',
+    ],
+)
+def test_the_column_twice_in_one_object_is_refused_and_not_guessed(tmp_path, text):
+    (tmp_path / "a.jsonl").write_text(text)
+    assert '"text" stands twice in one object' in refused(tmp_path)
+
+
+def test_the_name_of_the_column_may_stand_in_other_objects_and_in_texts(tmp_path):
+    lines = [
+        '{"text": "one", "meta": {"text": "no"}}',
+        r'{"text": "he said \"text\" twice: \"text\""}',
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert read(tmp_path) == ["one", 'he said "text" twice: "text"']

@@ -34,7 +34,7 @@ def read_json(path: Path, column: str, *, most_bytes: int) -> Batches:
 
     Objects may stand one a line, blank lines between them, one after another in any layout, after
     record separators, or in arrays. Not-a-number, which many programs write and JSON does not
-    know, may stand in other columns. Of a name that an object has twice, the last counts.
+    know, may stand in other columns. An object that has the column twice is refused.
 
     Args:
         path: the file, compressed or not.
@@ -91,6 +91,15 @@ def _decoded(text: bytes, rows: _Rows, cutter: _Cutter) -> Batches:
         yield documents
 
 
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its names it has twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.repeated = {name for name in self if names.count(name) > 1}
+
+
 class _Rows:
     """Decodes objects that hold text under one name."""
 
@@ -98,7 +107,9 @@ class _Rows:
         self._path, self._column = path, column
         row = msgspec.defstruct("Row", [("text", str)], rename={"text": column})
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
+        self._name = json.dumps(column).encode()  # as nearly every program writes it
         self._tolerant = json.JSONDecoder(
+            object_pairs_hook=_Object,
             parse_constant=lambda _: 0.0,  # whatever it is, it is no string
             parse_int=lambda _: 0,
             parse_float=lambda _: 0.0,
@@ -108,6 +119,8 @@ class _Rows:
         """The documents of whole lines, None where one of them asks for more care."""
         try:
             rows: list[Any] = self._decoder.decode_lines(text)
+            if text.count(self._name) > len(rows):  # within other objects, or twice in one
+                return None
             return [row.text.encode() for row in rows]
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
@@ -118,6 +131,8 @@ class _Rows:
         Raises:
             CorpusError: where there is none.
         """
+        if text.count(self._name) > 1:
+            return self._with_care(text, line)
         try:
             document: bytes = self._decoder.decode(text).text.encode()
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -136,6 +151,9 @@ class _Rows:
             what, todo = f"no UTF-8 ({error})", "JSON has to be UTF-8: write the file again"
         else:
             found = row.get(self._column)
+            if self._column in row.repeated:
+                what = f'"{self._column}" stands twice in one object'
+                raise self._wrong(what, "leave one of them in each object", line)
             if isinstance(found, str):
                 try:
                     return found.encode()
@@ -147,11 +165,12 @@ class _Rows:
 
     def _no_string(self, row: dict[str, Any]) -> tuple[str, str]:
         if self._column not in row:
-            return f'no column "{self._column}"', f"the columns there are: {named(list(row))}"
+            there = f"the columns there are: {named(list(row))}; write column = one of them"
+            return f'no column "{self._column}"', there
         value = row[self._column]
         if value is None:
             return f'"{self._column}" holds no text (null)', "leave out the lines without text"
-        kinds = {dict: "an object", list: "an array", bool: "true or false"}
+        kinds = {_Object: "an object", list: "an array", bool: "true or false"}
         kind = kinds.get(type(value), "a number")
         return f'"{self._column}" holds no string but {kind}', "name a column of strings"
 
