@@ -148,7 +148,10 @@ def conversion(head: bytes) -> str:
     counted = Counter(head[:HEAD_BYTES])
     if sum(counted[value] for value in _EBCDIC) > 0.8 * max(1, counted.total()):
         return "it looks like EBCDIC; " + _CONVERT.format("IBM037")
-    return "if it is in another encoding, " + _CONVERT.format("LATIN1")
+    return (
+        "if it is in another encoding, convert it by that one's name; if it is Latin-1, for "
+        "example: iconv -f LATIN1 -t UTF-8 FILE > FILE.txt"
+    )
 
 
 def json_columns(head: bytes) -> list[str] | None:

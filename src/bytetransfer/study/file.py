@@ -308,6 +308,8 @@ def _what_to_write(key: str, kind: type) -> str:
     field = {field.name: field for field in msgspec.structs.fields(kind)}[key]
     if get_origin(field.type) is Literal:
         return f"choose from {', '.join(map(repr, get_args(field.type)))}"
+    if kind is Group and key == "files":
+        return 'write for example files = "bible/{corpus}.txt.gz"'
     if key in _EXAMPLES:
         return f"write {_EXAMPLES[key]}"
     if isinstance(field.default, (bool, int, float, str)):
