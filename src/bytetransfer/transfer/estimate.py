@@ -25,7 +25,7 @@ from bytetransfer.transfer.arms import (
     refuse_rising,
     scratch_arm,
 )
-from bytetransfer.transfer.curve import Floats, Inverse
+from bytetransfer.transfer.curve import SIZE_ROUNDING, Floats, Inverse
 from bytetransfer.transfer.interval import Interval, check_confidence, intervals
 from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
@@ -117,10 +117,7 @@ class _Cell:
 
     @property
     def given(self) -> float:
-        """D_F: bytes of target text, averaged over seeds and not rounded where subtracted.
-
-        A source that is not used is worth nothing, not .3 bytes.
-        """
+        """D_F, averaged over seeds; not rounded: no use is worth nothing, not .3 bytes."""
         return sum(row.target_bytes for row in self.runs) / len(self.runs)
 
     @property
@@ -317,8 +314,15 @@ def _limits(inverse: Inverse, limits: Interval | None) -> tuple[float | None, fl
         high = None if high is None else max(high, inverse.bytes)
     elif inverse.status == "above_range":
         # Where a law may be followed further than the bound, the bound still rests on none.
-        low = None if low is None else min(low, inverse.bytes)
+        low = None if low is None else min(_snapped(low, inverse.bytes), inverse.bytes)
+    else:
+        high = None if high is None else _snapped(high, inverse.bytes)
     return low, high
+
+
+def _snapped(limit: float, bound: float) -> float:
+    """The bound, where a limit read off log sizes is it but for their last digits."""
+    return bound if math.isclose(limit, bound, rel_tol=SIZE_ROUNDING) else limit
 
 
 def _any_flag(flags: Sequence[bool | None]) -> bool | None:
