@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transfer_studies import SIZES, blocks_for, law_study, only, row, study
 
 from bytetransfer.measurements.measurement import SCRATCH, Measurements
+from bytetransfer.report.wording import is_sure
 from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
 from bytetransfer.transfer.law_table import LAW_COLUMNS
 
@@ -31,6 +32,22 @@ def test_outside_the_range_is_a_bound(tuned, status, bound):
     assert (found.status, found.effective_bytes) == (status, bound)
     assert found.interval == ("low_only" if status == "above_range" else "high_only")
     assert found.upper_open == (status == "above_range")
+
+
+@pytest.mark.parametrize("end", [m * 10**k for k in range(4, 8) for m in (1, 1.5, 2.1, 3, 6)])
+def test_a_bound_is_sure_where_no_measured_size_is_kept(end):
+    # exp(log(2,100,000)) is less than 2,100,000, exp(log(3,000)) more than 3,000.
+    def at(losses):
+        sizes = (end, end * 10, end * 100)
+        rows = [row(SCRATCH, round(size), loss + 0.001 * seed, seed=seed)
+                for size, loss in zip(sizes, losses, strict=True) for seed in (0, 1)]  # fmt: skip
+        return [*rows, *(row("et", 1_000, 2.2 + 0.001 * seed, seed=seed) for seed in (0, 1))]
+
+    above, below = only(at((4.0, 3.5, 3.0))), only(at((2.0, 1.8, 1.7)))
+    assert (above.status, above.effective_low) == ("above_range", end * 100)
+    assert (below.status, below.effective_high) == ("below_range", end)
+    assert is_sure(above)
+    assert is_sure(below)
 
 
 def test_zero_shot_transfers_all_it_has():

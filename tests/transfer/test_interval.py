@@ -81,7 +81,8 @@ def test_the_same_model_over_again_is_known_exactly(seeds):
     generator = np.random.default_rng(seeds)
     for size in range(6):
         curve, _ = seeds_study(LOG_SIZES[0], generator, seeds=seeds)
-        low, high = limits_in_log(interval(curve, curve.log_losses[:, size], None))
+        same, given = curve.log_losses[:, size], math.exp(LOG_SIZES[size])
+        low, high = limits_in_log(interval(curve, same, None, given=given))
         # A variance of 0 is the difference of equal ones: its root is right to some eight digits.
         expected = LOG_SIZES[size]
         assert low == pytest.approx(expected, abs=1e-6) or (size == 0 and low == -math.inf)
@@ -95,11 +96,27 @@ def test_a_model_that_is_nearly_the_same_has_a_narrow_interval_that_holds():
         curve, tuned = seeds_study(truth, generator, seeds=3, noise=0.01)
         plain.append(np.ptp(limits_in_log(interval(curve, tuned, None))))
         tuned = curve.log_losses[:, 2] + 5e-5 * generator.standard_normal(3)
-        low, high = limits_in_log(interval(curve, tuned, None))
+        low, high = limits_in_log(interval(curve, tuned, None, given=math.exp(truth)))
         covered += low <= truth <= high
         widths.append(high - low)
     assert covered / studies >= 0.88
     assert np.median(widths) < 0.1 * np.median(plain)
+
+
+def test_losses_that_agree_with_another_size_are_no_run_over_again():
+    generator = np.random.default_rng(12)
+    curve, tuned, _ = many_sources(generator, seeds=3)
+
+    def width(losses, given):
+        tuned[2] = losses
+        found = intervals(curve, tuned, None, given=np.full(len(tuned), given))
+        return np.ptp(limits_in_log(found[2]))
+
+    same, sizes = curve.log_losses[:, 3], np.exp(LOG_SIZES)
+    plain = width(same[::-1], 0.0)
+    for given in (0.0, sizes[1], sizes[3] + 2, sizes[4]):
+        assert width(same, given) > 0.6 * plain
+    assert width(same, sizes[3]) < 1e-6
 
 
 def test_coverage_of_document_sampling_with_one_seed():
@@ -216,12 +233,15 @@ def test_a_twin_among_other_cells_stays_narrow_and_leaves_them_alone():
     tuned[5] -= 1.0  # beyond the curve
     drawn = tuned.mean(axis=1, keepdims=True) + blocks[:, 6]
     others = [0, 1, 2, 4, 5, 6, 7]
+    given = np.full(8, math.exp(LOG_SIZES[2]))
     for some in (drawn, None):
-        together = np.array([limits_in_log(one) for one in intervals(curve, tuned, some)])
-        turned = intervals(curve, tuned[::-1], None if some is None else some[::-1])
+        found = intervals(curve, tuned, some, given=given)
+        together = np.array([limits_in_log(one) for one in found])
+        turned = intervals(curve, tuned[::-1], None if some is None else some[::-1], given=given)
         order = np.array([limits_in_log(one) for one in turned])[::-1]
         assert order == pytest.approx(together, abs=1e-9)
-        apart = intervals(curve, tuned[others], None if some is None else some[others])
+        some = None if some is None else some[others]
+        apart = intervals(curve, tuned[others], some, given=given[others])
         apart = np.array([limits_in_log(one) for one in apart])
         assert apart == pytest.approx(together[others], abs=0.05)
     widths = together[:, 1] - together[:, 0]
@@ -302,8 +322,8 @@ def test_what_one_seed_moves_in_all_runs_counts_once():
     alone = power_law(LOG_SIZES) + 0.005 * generator.standard_normal((3, 6))
     together = power_law(LOG_SIZES) + common
     group = pairing_module._group
-    assert group(together, LOG_SIZES).degrees == pytest.approx(2.0)
-    assert group(alone, LOG_SIZES).degrees > 6
+    assert group(together, LOG_SIZES, 0.0).degrees == pytest.approx(2.0)
+    assert group(alone, LOG_SIZES, 0.0).degrees > 6
 
 
 def test_variances_of_many_rows_are_pooled_each_by_itself():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from bytetransfer.transfer.interval import CurveNoise
 from bytetransfer.transfer.methods import Method
 from bytetransfer.transfer.reading import LossCurve, Reading, read_curve
 from bytetransfer.transfer.resampling import Resampling, resampled_log_losses, resampled_means
+from bytetransfer.transfer.rounding import rounding_variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +115,11 @@ class ScratchArm:
         # Sizes are told apart by nominal bytes, the curve is in order of actual ones.
         order = np.argsort(self.sizes_bytes, kind="stable")
         losses, log_sizes = self.log_losses[:, order], np.log(self.sizes_bytes[order])
+        rounding = rounding_variance(np.array([run.bits_per_byte for run in self.all_runs]))
         if self.document_losses is None or self.block_bytes is None:
-            return CurveNoise(log_sizes, losses, self.resampling, refit=refit)
+            return CurveNoise(log_sizes, losses, self.resampling, refit=refit, rounding=rounding)
         resampled, blocks = self.document_losses[:, order], len(self.block_bytes)
-        return CurveNoise(log_sizes, losses, self.resampling, resampled, blocks, refit)
+        return CurveNoise(log_sizes, losses, self.resampling, resampled, blocks, refit, rounding)
 
     def resample_blocks(
         self, cells: Sequence[Sequence[Measurement]], blocks: Mapping[str, Blocks]
@@ -174,6 +177,40 @@ def scratch_arm(
     block_bytes, nats = _shared_blocks([run for row in runs for run in row], blocks)
     shaped = None if nats is None else nats.reshape(len(common), len(by_size), -1)
     return ScratchArm(runs, block_bytes, shaped, resampling, method, extrapolate)
+
+
+def refuse_repeated(arm: ScratchArm) -> None:
+    """Sizes asked for apart that came out alike are one size.
+
+    Raises:
+        MeasurementError: if there are such.
+    """
+    sizes, counts = np.unique(arm.sizes_bytes, return_counts=True)
+    for size in sizes[counts > 1]:
+        rows = [row for runs in arm.runs for row, own in zip(runs, arm.sizes_bytes, strict=True)
+                if own == size]  # fmt: skip
+        nominal = " and ".join(map(str, sorted({row.size for row in rows})))
+        raise MeasurementError(
+            f"from-scratch runs of the nominal sizes {nominal} bytes{in_brackets(rows)} have the "
+            f"same actual size, {size:.10g} bytes: give them one nominal size and different seeds"
+        )
+
+
+def refuse_rising(arm: ScratchArm) -> None:
+    """A curve that ends above where it begins says nothing of what more text is worth.
+
+    Raises:
+        MeasurementError: for such a curve.
+    """
+    order = np.argsort(arm.sizes_bytes, kind="stable")
+    losses = arm.log_losses.mean(axis=0)[order]
+    if losses[-1] > losses[0] and arm.method != "published":
+        first, last = (math.exp(losses[i]) for i in (0, -1))
+        ends = [runs[i] for runs in arm.runs for i in (order[0], order[-1])]
+        raise MeasurementError(
+            f"the from-scratch loss rises with size, from {first:.4g} to {last:.4g} bits per byte"
+            f"{in_brackets(ends)}: nothing can be read off such a curve"
+        )
 
 
 def in_brackets(rows: Iterable[Measurement]) -> str:

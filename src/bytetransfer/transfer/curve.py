@@ -27,6 +27,8 @@ largest size; `extrapolated`: a number past the largest size that rests on a law
 
 LOG_LOSS_ROUNDING = 1e-12
 """Log losses closer than this are one loss: it is what taking logarithms leaves undecided."""
+SIZE_ROUNDING = 1e-12
+"""Sizes that differ by no more than this share are one: what logarithms of bytes leave of them."""
 _ROOT_WIDTH = 1e-13  # of log bytes
 
 

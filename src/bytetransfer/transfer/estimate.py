@@ -17,8 +17,15 @@ import numpy as np
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.transfer.arms import ScratchArm, common_seeds, in_brackets, scratch_arm
-from bytetransfer.transfer.curve import Floats, Inverse
+from bytetransfer.transfer.arms import (
+    ScratchArm,
+    common_seeds,
+    in_brackets,
+    refuse_repeated,
+    refuse_rising,
+    scratch_arm,
+)
+from bytetransfer.transfer.curve import SIZE_ROUNDING, Floats, Inverse
 from bytetransfer.transfer.interval import Interval, check_confidence, intervals
 from bytetransfer.transfer.law_table import CurveLaw, Laws, curve_law
 from bytetransfer.transfer.methods import Method, check_method
@@ -112,6 +119,11 @@ class _Cell:
     left_out: int
     log_losses: Floats  # of the runs
     inverse: Inverse
+
+    @property
+    def given(self) -> float:
+        """D_F, averaged over seeds; not rounded: no use is worth nothing, not .3 bytes."""
+        return sum(row.target_bytes for row in self.runs) / len(self.runs)
 
     @property
     def beside(self) -> str:
@@ -226,8 +238,8 @@ class _Reading:
                 method=self.method,
                 extrapolate=self.extrapolate,
             )
-            _refuse_repeated(arm)
-            _refuse_rising(arm)
+            refuse_repeated(arm)
+            refuse_rising(arm)
             _ = arm.reading
         except MeasurementError as refused:
             return refused
@@ -251,43 +263,19 @@ class _Reading:
                 known = [drawn for drawn in resampled if drawn is not None]
                 losses = np.stack([cells[n].log_losses for n in some])
                 blocks = np.stack(known) if with_blocks else None
-                limits = intervals(arm.noise, losses, blocks, confidence=self.confidence)
+                given = np.array([cells[n].given for n in some])
+                limits = intervals(
+                    arm.noise, losses, blocks, given=given, confidence=self.confidence
+                )
                 found |= zip(some, limits, strict=True)
         return [(found.get(n), covers[drawn is not None]) for n, drawn in enumerate(resampled)]
-
-
-def _refuse_repeated(arm: ScratchArm) -> None:
-    """Sizes asked for apart that came out alike are one size."""
-    sizes, counts = np.unique(arm.sizes_bytes, return_counts=True)
-    for size in sizes[counts > 1]:
-        rows = [row for runs in arm.runs for row, own in zip(runs, arm.sizes_bytes, strict=True)
-                if own == size]  # fmt: skip
-        nominal = " and ".join(map(str, sorted({row.size for row in rows})))
-        raise MeasurementError(
-            f"from-scratch runs of the nominal sizes {nominal} bytes{in_brackets(rows)} have the "
-            f"same actual size, {size:.10g} bytes: give them one nominal size and different seeds"
-        )
-
-
-def _refuse_rising(arm: ScratchArm) -> None:
-    """A curve that ends above where it begins says nothing of what more text is worth."""
-    order = np.argsort(arm.sizes_bytes, kind="stable")
-    losses = arm.log_losses.mean(axis=0)[order]
-    if losses[-1] > losses[0] and arm.method != "published":
-        first, last = (math.exp(losses[i]) for i in (0, -1))
-        ends = [runs[i] for runs in arm.runs for i in (order[0], order[-1])]
-        raise MeasurementError(
-            f"the from-scratch loss rises with size, from {first:.4g} to {last:.4g} bits per byte"
-            f"{in_brackets(ends)}: nothing can be read off such a curve"
-        )
 
 
 def _row(cell: _Cell, limits: Interval | None, covers: str, confidence: float) -> TransferEstimate:
     arm, tuned, inverse = cell.arm, cell.runs, cell.inverse
     first, runs = tuned[0], [*tuned, *arm.all_runs]
     read = [*tuned, *arm.runs_beside(inverse.bytes)]
-    # Not rounded where it is subtracted: a source that is not used is worth nothing, not .3 bytes.
-    given = sum(row.target_bytes for row in tuned) / len(tuned)
+    given = cell.given
     low, high = _limits(inverse, limits)
     return TransferEstimate(
         source=first.source,
@@ -334,8 +322,15 @@ def _limits(inverse: Inverse, limits: Interval | None) -> tuple[float | None, fl
         high = None if high is None else max(high, inverse.bytes)
     elif inverse.status == "above_range":
         # Where a law may be followed further than the bound, the bound still rests on none.
-        low = None if low is None else min(low, inverse.bytes)
+        low = None if low is None else min(_snapped(low, inverse.bytes), inverse.bytes)
+    else:
+        high = None if high is None else _snapped(high, inverse.bytes)
     return low, high
+
+
+def _snapped(limit: float, bound: float) -> float:
+    """The bound, where a limit read off log sizes is it but for their last digits."""
+    return bound if math.isclose(limit, bound, rel_tol=SIZE_ROUNDING) else limit
 
 
 def _any_flag(flags: Sequence[bool | None]) -> bool | None:

@@ -82,6 +82,7 @@ class CurveNoise:
             None without blocks.
         blocks: number of document blocks, 0 without.
         refit: how the curve is redrawn; shape-preserving by default.
+        rounding: variance of log loss that the digits of the losses leave open, 0 if none.
     """
 
     log_sizes: Floats
@@ -90,6 +91,7 @@ class CurveNoise:
     block_log_losses: Floats | None = None
     blocks: int = 0
     refit: Refit = Refit()
+    rounding: float = 0.0
 
     @property
     def seeds(self) -> int:
@@ -174,11 +176,13 @@ def interval(
     finetuned: Floats,
     finetuned_blocks: Floats | None,
     *,
+    given: float = 0.0,
     confidence: float = 0.95,
 ) -> Interval:
     """`intervals` of one cell: the same without their first axis."""
     blocks = None if finetuned_blocks is None else finetuned_blocks[None]
-    return intervals(curve, finetuned[None], blocks, confidence=confidence)[0]
+    sizes = np.array([given])
+    return intervals(curve, finetuned[None], blocks, given=sizes, confidence=confidence)[0]
 
 
 def intervals(
@@ -186,6 +190,7 @@ def intervals(
     finetuned: Floats,
     finetuned_blocks: Floats | None,
     *,
+    given: Floats | None = None,
     confidence: float = 0.95,
 ) -> list[Interval]:
     """The sizes on `curve` that the fine-tuned losses do not contradict, for many cells at once.
@@ -195,6 +200,8 @@ def intervals(
         finetuned: log loss of each fine-tuned run, paired by seed; shape (cells, seeds).
         finetuned_blocks: their seed means on the same resampled blocks; shape (cells, resamples);
             None without blocks.
+        given: bytes of target text that each cell was given, D_F: only a from-scratch run on as
+            many can be the same model; shape (cells,). None where no size is D_F.
         confidence: nominal coverage.
 
     Raises:
@@ -207,7 +214,8 @@ def intervals(
     variance = np.zeros((len(finetuned), len(curve.grid)))
     weight = np.zeros_like(variance)  # Satterthwaite's sum of squared variances over degrees
     if curve.seeds > 1:
-        between, degrees = _seed_variance(curve, finetuned)
+        sizes = np.zeros(len(finetuned)) if given is None else given
+        between, degrees = _seed_variance(curve, finetuned, sizes)
         variance, weight = variance + between, weight + between**2 / degrees
     if with_blocks and finetuned_blocks is not None:
         sampling = _gap_variance(finetuned_blocks, curve.block_fits, curve.block_squares)
@@ -233,11 +241,11 @@ def check_confidence(confidence: float) -> None:
         raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
 
 
-def _seed_variance(curve: CurveNoise, finetuned: Floats) -> tuple[Floats, Floats]:
+def _seed_variance(curve: CurveNoise, finetuned: Floats, given: Floats) -> tuple[Floats, Floats]:
     """Variance between seeds of the gap, and its degrees of freedom; shape (cells, points)."""
     centred = finetuned - finetuned.mean(axis=1, keepdims=True)
     joint = _gap_variance(centred @ curve.seed_weights.T, curve.seed_fits, curve.seed_squares)
-    return seed_variance(curve, finetuned, joint)
+    return seed_variance(curve, finetuned, joint, given)
 
 
 def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from bytetransfer.transfer.curve import Floats
@@ -24,8 +25,10 @@ SHARE_POWER = 1.5
 Satterthwaite's is 2, which takes a part that came out small by chance for small: with two seeds
 and one cell four times as noisy as the curve 2 covers .91, this .93 (`benchmarks/coverage.py`)."""
 TWIN_LEVEL = 1e-3
-"""Chance of as much likeness at which a cell is as much taken for the from-scratch run of one size
-over again as for a cell like all others."""
+"""Chance of as much likeness at which a cell is as much taken for the from-scratch run on the same
+bytes over again as for a cell like all others."""
+SAME_BYTES = 1.0
+"""Sizes closer than this are the same text: they are means over seeds, in whole bytes."""
 _NOTHING = 1e-3  # of a cell without pairing, where all cells are from-scratch runs over again
 _SMALLEST = 1e-30  # of a ratio of variances, so that it has a logarithm
 
@@ -52,6 +55,10 @@ class SeedNoise(Protocol):
     @property
     def sensitivities(self) -> Floats:
         """Change of the curve with the log loss at each size; shape (sizes, points)."""
+
+    @property
+    def rounding(self) -> float:
+        """Variance of log loss that rounded losses leave open: no run is known better."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +87,7 @@ class _Cells:
         finetuned: log loss of each run; shape (cells, seeds).
         places: log D_E of each, within the curve; shape (cells,).
         joint: variance of the gap of seed means, from both arms together; shape (cells, points).
+        given: bytes of target text that each was given (D_F); shape (cells,).
         scratch: the group of the curve's sizes.
         tuned: the group of the cells.
     """
@@ -88,6 +96,7 @@ class _Cells:
     finetuned: Floats
     places: Floats
     joint: Floats
+    given: Floats
     scratch: _Group
     tuned: _Group
 
@@ -126,7 +135,22 @@ class _Pairing:
     degrees: float
 
 
-def seed_variance(curve: SeedNoise, finetuned: Floats, joint: Floats) -> tuple[Floats, Floats]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Twins:
+    """Which from-scratch run each cell may be over again.
+
+    Attributes:
+        sizes: the place of the size nearest to D_F; shape (cells,).
+        weights: how much the cell is taken for its run, 0 where the bytes differ; shape (cells,).
+    """
+
+    sizes: NDArray[np.intp]
+    weights: Floats
+
+
+def seed_variance(
+    curve: SeedNoise, finetuned: Floats, joint: Floats, given: Floats
+) -> tuple[Floats, Floats]:
     """Variance between seeds of the gap, and its degrees of freedom; shape (cells, points).
 
     Args:
@@ -134,36 +158,41 @@ def seed_variance(curve: SeedNoise, finetuned: Floats, joint: Floats) -> tuple[F
         finetuned: log loss of each run, paired by seed; shape (cells, seeds).
         joint: the gap's variance with the seeds of both arms resampled together: right whatever
             they share, with seeds − 1 degrees of freedom; shape (cells, points).
+        given: bytes of target text of each cell; shape (cells,).
     """
     places = np.interp(-finetuned.mean(axis=1), -curve.fitted, curve.grid)
+    unseen = curve.rounding * (1 + np.square(curve.sensitivities).sum(axis=0))
+    joint = np.maximum(joint, unseen / finetuned.shape[1])
     cells = _Cells(
         curve=curve,
         finetuned=finetuned,
         places=places,
         joint=joint,
-        scratch=_group(curve.log_losses, curve.log_sizes),
-        tuned=_group(finetuned.T, places),
+        given=given,
+        scratch=_group(curve.log_losses, curve.log_sizes, curve.rounding),
+        tuned=_group(finetuned.T, places, curve.rounding),
     )
-    twins = _twin_weights(cells)
+    twins = _twins(cells)
     apart = _independent(cells)
-    pairing = _pairing(cells, apart, 1 - twins.max(axis=1))
+    pairing = _pairing(cells, apart, 1 - twins.weights)
     inverse = (1 - pairing.weight) * apart.inverse_degrees + pairing.weight / pairing.degrees
     paired = _Spread(variance=apart.variance * pairing.ratio, inverse_degrees=inverse)
     found = _as_twins(cells, paired, twins)
     # What a cell's own seeds say beyond that is the cell's own, with its own degrees of freedom.
-    beyond = (1 - twins.max(axis=1))[:, None] * np.maximum(joint - found.variance, 0.0)
+    beyond = (1 - twins.weights)[:, None] * np.maximum(joint - found.variance, 0.0)
     whole = found.variance + beyond
     share = np.divide(beyond, whole, out=np.zeros_like(whole), where=whole > 0)
     return whole, 1 / ((1 - share) ** 2 * found.inverse_degrees + share**2 / cells.free)
 
 
-def _group(log_losses: Floats, places: Floats) -> _Group:
+def _group(log_losses: Floats, places: Floats, rounding: float) -> _Group:
     """Variances of runs of a kind, shape (seeds, arms), shrunk towards each other along a trend.
 
     Small sizes are often noisier than large ones.
     """
     free, arms = len(log_losses) - 1, log_losses.shape[1]
-    own, places = log_losses.var(axis=0, ddof=1), places - places.mean()
+    own = np.maximum(log_losses.var(axis=0, ddof=1), rounding)
+    places = places - places.mean()
     slope, uncertainty = variance_slope(own, places, free)
     trend = np.exp(slope * places)
     shrunk, degrees = pooled_variances(own / trend, free)
@@ -262,24 +291,30 @@ def shrunk_ratio(ratio: float, degrees: float, *, caution: float = 1.0) -> tuple
     return float(max(ratio, _SMALLEST) ** weight), weight
 
 
-def _twin_weights(cells: _Cells) -> Floats:
-    """How much each cell is taken for the run of each size over again; shape (cells, sizes).
+def _twins(cells: _Cells) -> _Twins:
+    """How much each cell is taken for the from-scratch run on the same bytes over again.
 
-    Where a source is of no use, a fine-tuned run can be the from-scratch run over again, in every
-    seed: then what is known exactly must not get the width of all others.
+    Where a source is not used, a fine-tuned run can be the from-scratch run at D_F over again, in
+    every seed: then what is known exactly must not get the width of all others. A run on other
+    bytes is another model, and losses that agree with it do so by chance.
     """
-    finetuned, losses = cells.finetuned, cells.curve.log_losses
-    differences = np.square(finetuned[:, :, None] - losses).mean(axis=1)
-    expected = cells.tuned.variances[:, None] + cells.scratch.variances
+    apart = np.abs(np.exp(cells.curve.log_sizes) - cells.given[:, None])
+    sizes = apart.argmin(axis=1)
+    same = apart.min(axis=1) < SAME_BYTES
+    differences = np.square(cells.finetuned - cells.curve.log_losses[:, sizes].T).mean(axis=1)
+    expected = cells.tuned.variances + cells.scratch.variances[sizes]
+    # Rounded losses are alike by chance: what rounding may hide of a difference counts as one.
+    differences = differences + 2 * cells.curve.rounding
     likeness = differences / np.maximum(expected, np.finfo(np.float64).tiny)
     degrees = min(cells.tuned.degrees, cells.scratch.degrees)
-    rarely = TWIN_LEVEL / losses.shape[1]
-    return np.asarray(rarely / (rarely + f_lower(likeness, cells.free + 1, degrees)), np.float64)
+    rarely = TWIN_LEVEL / len(cells.curve.log_sizes)
+    weights = rarely / (rarely + f_lower(likeness, cells.free + 1, degrees))
+    return _Twins(sizes=sizes, weights=np.where(same, weights, 0.0))
 
 
-def _as_twins(cells: _Cells, found: _Spread, weights: Floats) -> _Spread:
-    """As far as a cell is the run of one size over again, its difference from it has the noise."""
-    sizes, weight = weights.argmax(axis=1), weights.max(axis=1)[:, None]
+def _as_twins(cells: _Cells, found: _Spread, twins: _Twins) -> _Spread:
+    """As far as a cell is the run at its D_F over again, its difference from it has the noise."""
+    sizes, weight = twins.sizes, twins.weights[:, None]
     changes, seeds = cells.curve.sensitivities, cells.free + 1
     parts = changes**2 * cells.scratch.variances[:, None]
     shared = np.square(changes[sizes] - 1) * cells.scratch.variances[sizes, None]
