@@ -1,0 +1,1 @@
+"""Results: of a study on disk, of a table, of a frame, of the published figures."""
