@@ -119,7 +119,7 @@ def write_own_page(path: Path, page: str) -> Path:
                 top = file.read(_TOP_BYTES)
             if _GENERATOR not in top:
                 what = "is there already, and is no report of bytetransfer"
-                todo = "give the report another name with --out, or move it away"
+                todo = "give the report another path (--out), or move it away"
                 raise StoreError(what, where=str(path), todo=todo)
     write_atomic(path, page)
     return path
