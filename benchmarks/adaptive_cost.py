@@ -247,7 +247,7 @@ def compare(grid: Path, adaptive: Path) -> list[dict[str, Any]]:
     for path in (grid, adaptive):
         project = Project.open(path)
         plan = project.plan()
-        estimates = project.estimates(project.measurements(plan)).rows
+        estimates = project.results(plan).estimates.rows
         widths = {(e.learner, e.target, e.source, e.nominal_bytes): _width(e) for e in estimates}
         rows.append((path.stem, _bytes_by_kind(plan, project.store), widths))
         wanted = (project.study.adaptive or AdaptiveOptions()).width

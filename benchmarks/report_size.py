@@ -229,17 +229,18 @@ def of_study(path: Path) -> None:
     with clock.timed("plan"):
         planned = project.plan()
     with clock.timed("results"):
-        measurements = project.finished(planned)
+        results = project.finished(planned)
     with clock.timed("estimates"):
-        estimates = project.estimates(measurements)
+        estimates = results.estimates
     found: list[Section] = []
     for name in ANALYSES:
         with clock.timed(name):
-            found += project.explain(measurements, estimates, [name])
+            found += results.explain([name])
     with clock.timed("bare report"):  # how the runs ended is read for it
-        project.report(planned, measurements, estimates, analyses=())
+        results.report(analyses=())
     with clock.timed("page"):
-        page = render_html(build_report(measurements, estimates, explanations=answered(found)))
+        report = build_report(results.measurements, estimates, explanations=answered(found))
+        page = render_html(report)
     print(f"  whole page     {len(page.encode()) / 1e6:8.2f} MB")
 
 

@@ -1,13 +1,14 @@
 r"""How many bytes of the target language is pretraining on another one worth?
 
-The public API. A whole study, from text to D_T, starts with a study file:
+The public API. A whole study, from text to D_T, starts with a study file, and what it found is one
+object; docs/python.md shows what it gives:
 
-    project = bytetransfer.Project.open(Path("study.toml"))
-    for stage in project.stages(project.prepare()):  # one, unless the study is adaptive
-        project.run(stage.plan, workers=2)
-    estimates = project.estimates(project.measurements(project.plan()))
+    import bytetransfer as bt
+    results = bt.run_study("study.toml")
+    results.estimates, results.report()
 
-A person with nothing but a table of losses needs only the lower half:
+A person with nothing but a table of losses calls `bt.read_results("losses.csv")`, or needs only the
+lower half:
 
 >>> from bytetransfer import estimate_transfer, parse_measurements
 >>> csv = "source,target,bytes,bits_per_byte\n" + "\n".join(
@@ -29,28 +30,39 @@ if TYPE_CHECKING:
     from bytetransfer.measurements.file import parse_measurements, read_measurements
     from bytetransfer.measurements.measurement import Measurement, Measurements
     from bytetransfer.results.project import Project
+    from bytetransfer.results.read import published_results, read_results
+    from bytetransfer.results.results import Results
+    from bytetransfer.results.run import run_study
     from bytetransfer.study.file import read_study
     from bytetransfer.transfer.estimate import estimate_transfer
-
-__all__ = [
-    "Measurement",
-    "Measurements",
-    "Project",
-    "estimate_transfer",
-    "parse_measurements",
-    "read_measurements",
-    "read_study",
-]
 
 _HOMES = {
     "Measurement": "bytetransfer.measurements.measurement",
     "Measurements": "bytetransfer.measurements.measurement",
     "Project": "bytetransfer.results.project",
+    "Results": "bytetransfer.results.results",
     "estimate_transfer": "bytetransfer.transfer.estimate",
     "parse_measurements": "bytetransfer.measurements.file",
+    "published_results": "bytetransfer.results.read",
     "read_measurements": "bytetransfer.measurements.file",
+    "read_results": "bytetransfer.results.read",
     "read_study": "bytetransfer.study.file",
+    "run_study": "bytetransfer.results.run",
 }
+
+__all__ = [
+    "Measurement",
+    "Measurements",
+    "Project",
+    "Results",
+    "estimate_transfer",
+    "parse_measurements",
+    "published_results",
+    "read_measurements",
+    "read_results",
+    "read_study",
+    "run_study",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -62,4 +74,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

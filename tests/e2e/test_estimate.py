@@ -234,7 +234,7 @@ def test_rows_of_many_unused_learners_are_counted(place: Any) -> None:
 
 def test_a_folder_gets_one_message(place: Any) -> None:
     for name in (".", "/", ""):
-        refused(place.call("estimate", name), "by its name")
+        refused(place.call("estimate", name), "holds no measurements.csv")
 
 
 def test_parameters_of_power_laws_are_shown_and_written(place: Any) -> None:

@@ -35,6 +35,52 @@ def test_figures_of_a_table_of_losses(finished_place: Any) -> None:
     assert (finished_place.folder / "figures/curve-0-0.svg").exists()
 
 
+def test_every_command_takes_a_study_a_table_and_a_folder(finished_place: Any) -> None:
+    place = finished_place
+    table = place.folder / "losses.csv"
+    table.write_bytes((place.folder / "results/tiny/measurements.csv").read_bytes())
+    study = {path.name: path.read_bytes() for path in (place.folder / "results/tiny").iterdir()}
+    pages = {
+        "study.toml": "results/tiny/report.html",
+        "losses.csv": "losses-report.html",
+        "results/tiny": "results/tiny/measurements-report.html",
+    }
+    for what, page in pages.items():
+        told = place.call("report", what, "--json")
+        assert told.exit_code == 0, told.output
+        assert json.loads(told.stdout) == {"report": page}
+        assert "fi" in (place.folder / page).read_text(encoding="utf-8")
+        for arguments in (
+            ("estimate", what),
+            ("analyse", what, "scaling"),
+            ("figures", what, "--format", "svg"),
+        ):
+            told = place.call(*arguments)
+            assert told.exit_code == 0, told.output
+    for name, content in study.items():
+        assert (place.folder / "results/tiny" / name).read_bytes() == content, name
+
+
+def test_a_page_replaces_a_page_and_no_other_file(finished_place: Any) -> None:
+    place, table = finished_place, "results/tiny/measurements.csv"
+    for _ in range(2):
+        told = place.call("report", table, "--out", "page.html")
+        assert told.exit_code == 0, told.output
+    for what, out in ((table, "en.txt"), ("study.toml", "study.toml"), (table, table)):
+        before = (place.folder / out).read_bytes()
+        told = place.call("report", what, "--out", out)
+        assert told.exit_code == 2
+        assert "is no report of bytetransfer" in told.stderr
+        assert (place.folder / out).read_bytes() == before
+    place.write("scratch.csv", "source,target,bytes,bits_per_byte\nscratch,fi,1000,3\n")
+    told = place.call("report", "scratch.csv")
+    assert told.exit_code == 2
+    assert "no row is fine-tuned" in told.stderr
+    assert not (place.folder / "scratch-report.html").exists()
+    for arguments in (("losses.csv", "--live"), ("study.toml", "--live", "--out", "x.html")):
+        assert place.call("report", *arguments).exit_code == 2
+
+
 def test_without_the_renderer_nothing_is_written(
     finished_place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

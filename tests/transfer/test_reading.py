@@ -1,14 +1,13 @@
 """Every method draws its own curve, with its own interval or the reason why there is none."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bytetransfer.errors import MeasurementError, StudyError
 from bytetransfer.measurements.measurement import SCRATCH, Measurement, Measurements
-from bytetransfer.results.project import Project
+from bytetransfer.results.results import Results
 from bytetransfer.study.file import parse_study
 from bytetransfer.transfer.curve import Curve, fit_log_losses
 from bytetransfer.transfer.interval import CurveNoise
@@ -152,8 +151,8 @@ def test_a_study_names_its_method():
         Measurement(source=source, target="t", target_bytes=size, bits_per_byte=loss)
         for source, size, loss in ((SCRATCH, 1_000, 4.0), (SCRATCH, 9_000, 2.0), ("s", 1_000, 3.0))
     ]
-    project = SimpleNamespace(study=study)
-    (found,) = Project.estimates(project, Measurements(rows)).rows
+    results = Results(measurements=Measurements(rows), options=study.estimate)
+    (found,) = results.estimates.rows
     assert found.method == "linear"
     with pytest.raises(StudyError, match="'monotone', 'power_law', 'linear', 'published'"):
         parse_study(text + '[estimate]\nmethod = "spline"', where="x.toml")
@@ -179,7 +178,8 @@ def test_a_study_may_ask_for_extrapolation_with_a_power_law_only():
     ]
     beyond = 1 + (100 / 5e7) ** 0.3
     tuned = Measurement(source="s", target="t", target_bytes=1_000, bits_per_byte=beyond)
-    (found,) = Project.estimates(SimpleNamespace(study=study), Measurements([*rows, tuned])).rows
+    results = Results(measurements=Measurements([*rows, tuned]), options=study.estimate)
+    (found,) = results.estimates.rows
     assert found.status == "extrapolated"
     with pytest.raises(StudyError, match=r"estimate\.extrapolate"):
         parse_study(text.replace("true", '"yes"'), where="x.toml")

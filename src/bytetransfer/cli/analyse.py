@@ -26,7 +26,7 @@ _MOST_DIGITS = 40  # of a number of parameters
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="STUDY.toml|TABLE|published")
+@click.argument("what", metavar="STUDY.toml|TABLE|FOLDER|published")
 @click.argument("analyses", metavar="[ANALYSIS]...", nargs=-1, type=click.Choice(_NAMES))
 @STORE
 @click.option(
@@ -70,18 +70,22 @@ def analyse(
     for the paper's own figures.
     """
     from bytetransfer.report.text.sections import plain_section, section_rows
+    from bytetransfer.results.read import published_results, read_results
 
     given = {name: value for name, value in options.items() if value}
     for name in ("factor", "noise"):  # click lets "nan" and "inf" through
         if name in given and not math.isfinite(given[name]):
             raise click.UsageError(f"--{name} must be a finite number")
-    wanted = analyses or _NAMES
-    if what.lower().endswith(".toml"):
-        if given:
-            raise click.UsageError("a study states these in its file, under [analysis]")
-        sections = _of_study(Path(what), store, wanted)
+    if what.lower().endswith(".toml") and given:
+        raise click.UsageError("a study states these in its file, under [analysis]")
+    for name, read in (("close", _close), ("parameters", _parameters)):
+        if name in given:
+            given[name] = read(given[name])
+    if what == "published":
+        results = published_results(**given)
     else:
-        sections = _of_table(what, wanted, given)
+        results = read_results(what, store=store, **given)
+    sections = results.explain(analyses or _NAMES)
     if as_json:
         say_json(json.dumps([section_rows(found) for found in sections], ensure_ascii=False))
         return
@@ -92,29 +96,14 @@ def analyse(
         )
 
 
-def _of_study(path: Path, store: Path | None, analyses: tuple[str, ...]) -> list[Any]:
-    from bytetransfer.results.project import Project
-
-    project = Project.open(path, store=store)
-    measurements = project.finished(project.plan())
-    return list(project.explain(measurements, project.estimates(measurements), analyses))
-
-
-def _of_table(what: str, analyses: tuple[str, ...], options: dict[str, Any]) -> list[Any]:
-    from bytetransfer.measurements.file import read_measurements
-    from bytetransfer.published import perplexities
-    from bytetransfer.results.table import explain_table
-
+def _close(given: tuple[str, ...]) -> dict[str, str]:
     close = {}
-    for pair in options.pop("close", ()):
+    for pair in given:
         target, found, source = pair.partition("=")
         if not (target and found and source):
             raise click.UsageError(f"--close {pair}: write TARGET=SOURCE, for example es=pt")
         close[target] = source
-    options["parameters"] = _parameters(options.pop("parameters", ()))
-    if what == "published":
-        return list(explain_table(perplexities(), analyses, close=close or {"es": "pt"}, **options))
-    return list(explain_table(read_measurements(Path(what)), analyses, close=close, **options))
+    return close
 
 
 def _parameters(given: tuple[str, ...]) -> dict[str, int]:

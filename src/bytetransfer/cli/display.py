@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -14,9 +15,14 @@ from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
+from bytetransfer.cli.terminal import console, say, say_json
 from bytetransfer.corpus.corpus import CorpusCard
+from bytetransfer.files.disk import shown_path
 from bytetransfer.planning.plan import Plan
 from bytetransfer.planning.run import departures
+from bytetransfer.report import print_estimates
+from bytetransfer.results.results import Results
+from bytetransfer.results.run import Progress as StudyProgress
 from bytetransfer.runs.execute import State
 from bytetransfer.runs.status import (
     Forecast,
@@ -30,7 +36,6 @@ from bytetransfer.runs.store import Store
 from bytetransfer.units import bits_per_byte, format_bytes, format_count, format_duration
 
 _AMPLE_WIDTH = 10_000
-_MOST_LABELS = 5
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:
@@ -84,23 +89,6 @@ def print_status(status: Status, console: Console) -> None:
             console.print(Text(f"{len(labels)} runs {what}:"))
             for label in labels:
                 console.print(Text(f"  {label}"), soft_wrap=True)
-
-
-def failure_message(plan: Plan, state: State, store: Store) -> str:
-    """What to say of runs that failed."""
-    lines = [f"{len(state.failed)} runs failed, {len(state.blocked)} wait for them"]
-    for key, reason in list(state.failed.items())[:5]:
-        lines += [f"  {plan.runs[key].label}: {reason}", f"    {store.run_folder(key)}/failure.txt"]
-    lines.append("the same command tries them again; the results of the others are kept")
-    return "\n".join(lines)
-
-
-def lost_message(labels: Sequence[str]) -> str:
-    """What to say of runs whose results were deleted before they could be read."""
-    shown = [*labels[:_MOST_LABELS], *(["..."] if len(labels) > _MOST_LABELS else [])]
-    lines = [f"{len(labels)} runs were done and deleted while the study ran; what is printed and"]
-    lines.append("written is without them. The same command does them again:")
-    return "\n".join([*lines, *(f"  {label}" for label in shown)])
 
 
 def _print_whole(table: Table, console: Console) -> None:
@@ -278,3 +266,36 @@ class RunDisplay:
         paces = {learner: seconds / work for learner, (seconds, work) in self._pace.items()}
         seconds = sum(planned.cost.weight * paces[planned.learner] for planned in ahead)
         return f"about {format_duration(seconds / self._most_running)} left"
+
+
+class TerminalProgress(StudyProgress):
+    """What is seen of a study that runs, and what it found.
+
+    Args:
+        as_json: print estimates as JSON for machines.
+        quiet: show no progress.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self._as_json, self._quiet, self._log = as_json, quiet, console(err=True)
+
+    def note(self, text: str) -> None:
+        """A line on standard error."""
+        if not self._quiet:
+            say(text, err=True)
+
+    def preparing(self) -> PrepareDisplay:
+        """Which corpus is read, and how much of it."""
+        return PrepareDisplay(self._log, quiet=self._quiet)
+
+    def running(self, plan: Plan, store: Store) -> RunDisplay:
+        """Runs done and at work."""
+        return RunDisplay(plan, store, self._log, quiet=self._quiet)
+
+    def written(self, results: Results, page: Path) -> None:
+        """The answer, and where the report lies."""
+        if self._as_json:
+            say_json(results.estimates.to_json())
+        else:
+            print_estimates(results.estimates, console())
+            say(f"report: {shown_path(os.path.relpath(page))}")

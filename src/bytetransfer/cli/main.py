@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,6 +15,7 @@ from bytetransfer.cli.shared import (
     JSON,
     QUIET,
     RANKS,
+    RESULTS,
     STORE,
     STUDY,
     WORKERS,
@@ -24,11 +25,7 @@ from bytetransfer.cli.shared import (
     settle,
 )
 from bytetransfer.cli.terminal import console, say, say_json
-from bytetransfer.errors import RunFailedError, UserError
-from bytetransfer.files.disk import shown_path
-
-if TYPE_CHECKING:
-    from bytetransfer.transfer.estimate import Estimates
+from bytetransfer.errors import UserError
 
 _COLUMNS = """\b
 A table (.csv, .tsv, .parquet) has a row per run, and the columns
@@ -73,7 +70,7 @@ def demo(folder: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
     from bytetransfer.study.demo import write_demo
 
     path = write_demo(folder)
-    _run(path, None, workers=workers, as_json=as_json, quiet=quiet)
+    _run(path, workers=workers, as_json=as_json, quiet=quiet)
     if not as_json:
         say(
             "\nYour own text next:\n"
@@ -168,7 +165,7 @@ def run(
             raise UserError(what, todo=todo) from None
         study = write_study(sources, targets, folder)
         say(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
-    _run(study, store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
+    _run(study, store=store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 
 
 @main.command()
@@ -187,7 +184,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
 
 
 @main.command(epilog=_COLUMNS)
-@click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
+@RESULTS
 @STORE
 @click.option(
     "--method",
@@ -226,23 +223,33 @@ def estimate(
     laws: Path | None,
     as_json: bool,
 ) -> None:
-    """D_E and D_T of a study file's finished runs, or of a table of losses."""
+    """D_E and D_T of a study file's finished runs, of a table of losses, or of that in FOLDER."""
     from bytetransfer.report import print_estimates
+    from bytetransfer.results.folder import write_table
+    from bytetransfer.results.read import read_results
 
     if confidence is not None and not 0.5 <= confidence < 1:  # click lets "nan" through
         raise click.UsageError("--confidence must be at least 0.5 and below 1")
-    given = {"method": method, "extrapolate": extrapolate, "confidence": confidence}
-    options = {name: value for name, value in given.items() if value}
-    if file.suffix.lower() != ".toml":
-        estimates = _estimate_table(file, out, laws, options)
-        written = [path for path in (out, laws) if path is not None]
-    elif options or out or laws:
+    given = {"method": method, "extrapolate": extrapolate, "confidence_level": confidence}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value}
+    is_study = file.suffix.lower() == ".toml"
+    if is_study and (options or out or laws):
         raise click.UsageError(
             "--store and --json are all a study file takes; the other options are for a table of "
             "losses, such as the study's results/.../measurements.csv"
         )
-    else:
-        estimates, written = _estimate_study(file, store)
+    if not is_study:
+        _check_outputs(file, out, laws, options)
+    results = read_results(file, store=store, **options)
+    results.check()
+    if results.note:
+        say(results.note, err=True)
+    estimates = results.estimates
+    written = results.write() if is_study else []
+    for path, table in ((out, estimates), (laws, estimates.laws)):
+        if path is not None:
+            write_table(table, path)
+            written.append(path)
     if as_json:
         say_json(estimates.to_json())
         return
@@ -251,13 +258,14 @@ def estimate(
         say(f"written: {', '.join(os.path.relpath(path) for path in written)}")
 
 
-def _estimate_table(
-    path: Path, out: Path | None, laws: Path | None, options: dict[str, Any]
-) -> Estimates:
-    from bytetransfer.results.table import estimate_file, write_table
+def _check_outputs(
+    file: Path, out: Path | None, laws: Path | None, options: dict[str, Any]
+) -> None:
+    from bytetransfer.results.read import table_of
 
+    table = table_of(file)
     for name, given in (("--out", out), ("--laws", laws)):
-        if given is not None and os.path.realpath(given) == os.path.realpath(path):
+        if given is not None and os.path.realpath(given) == os.path.realpath(table):
             raise click.UsageError(f"{name} is the table of losses itself")
     if out is not None and laws is not None and os.path.realpath(out) == os.path.realpath(laws):
         raise click.UsageError("--out and --laws are one file")
@@ -266,69 +274,13 @@ def _estimate_table(
             raise click.UsageError("only power_law can extrapolate: add --method power_law")
         if laws is not None:
             raise click.UsageError("only power_law has parameters: add --method power_law")
-    estimates = estimate_file(path, **options)
-    if out is not None:
-        write_table(estimates, out)
-    if laws is not None:
-        write_table(estimates.laws, laws)
-    return estimates
 
 
-def _estimate_study(path: Path, store: Path | None) -> tuple[Estimates, list[Path]]:
-    from bytetransfer.results.project import Project
+def _run(path: Path, *, as_json: bool, quiet: bool, **options: Any) -> None:
+    from bytetransfer.cli.display import TerminalProgress
+    from bytetransfer.results.run import run_study
 
-    project = Project.open(path, store=store)
-    planned = project.plan()
-    measurements = project.finished(planned)
-    if note := project.unverified_note(planned):
-        click.echo(note, err=True)
-    estimates = project.estimates(measurements)
-    return estimates, project.write_estimates(measurements, estimates)
-
-
-def _run(
-    path: Path,
-    store: Path | None,
-    *,
-    workers: int | None,
-    as_json: bool,
-    quiet: bool,
-    ranks: int = 1,
-) -> None:
-    """Prepare, run, estimate and report."""
-    from bytetransfer.cli.display import PrepareDisplay, RunDisplay, failure_message, lost_message
-    from bytetransfer.report import print_estimates
-    from bytetransfer.results.project import Project
-
-    project = Project.open(path, store=store)
-    quiet = quiet or as_json
-    for remark in () if quiet else project.remarks():
-        say(remark, err=True)
-    with PrepareDisplay(console(err=True), quiet=quiet) as display:
-        corpora = project.prepare(display)
-    log = console(err=True)
-    for stage in project.stages(corpora):
-        planned, note = stage.plan, project.stage_note(stage)
-        if note and not quiet:
-            say(f"adaptive: {note}", err=True)
-        many = workers or project.default_workers(planned, ranks=ranks)
-        with RunDisplay(planned, project.store, log, quiet=quiet) as display:
-            state = project.run(planned, workers=many, ranks=ranks, watch=display)
-    measurements = project.measurements(planned)
-    if (note := project.unverified_note(planned)) and not quiet:
-        click.echo(note, err=True)
-    estimates = project.estimates(measurements)
-    project.write_estimates(measurements, estimates)
-    page = project.write_report(planned, measurements, estimates)
-    if as_json:
-        say_json(estimates.to_json())
-    else:
-        print_estimates(estimates, console())
-        say(f"report: {shown_path(os.path.relpath(page))}")
-    if state.failed:
-        raise RunFailedError(failure_message(planned, state, project.store))
-    if lost := project.lost(planned, state, measurements):
-        raise RunFailedError(lost_message(lost))
+    run_study(path, progress=TerminalProgress(as_json=as_json, quiet=quiet or as_json), **options)
 
 
 main.add_command(report)

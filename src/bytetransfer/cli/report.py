@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bytetransfer.cli.shared import JSON, STORE, STUDY, Command, guarded, print_value
+from bytetransfer.cli.shared import JSON, RESULTS, STORE, Command, guarded, print_value
 from bytetransfer.cli.terminal import say
 from bytetransfer.files.disk import shown_path
 
 if TYPE_CHECKING:
     from bytetransfer.cli.live import Edition
-    from bytetransfer.report.document import Report
     from bytetransfer.results.project import Project
 
 _FORMATS = ("svg", "pdf", "png", "csv", "parquet", "tex")
@@ -23,8 +22,14 @@ _LOOK_SECONDS = 2.0
 
 
 @click.command(cls=Command)
-@STUDY
+@RESULTS
 @STORE
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where the page goes  [default: results/<name>/report.html beside the study file; "
+    "losses-report.html beside losses.csv]",
+)
 @click.option("--live", is_flag=True, help="Serve the page to this machine while the study runs.")
 @click.option(
     "--port",
@@ -34,21 +39,26 @@ _LOOK_SECONDS = 2.0
 )
 @JSON
 @guarded
-def report(study: Path, store: Path | None, live: bool, port: int, as_json: bool) -> None:
-    """Write the report of the study's finished runs: one HTML file that works offline.
+def report(
+    file: Path, store: Path | None, out: Path | None, live: bool, port: int, as_json: bool
+) -> None:
+    """Write the report of a study's finished runs, or of a table of losses, as one HTML file.
+
+    The page works offline. FOLDER is the folder of a study's results; its table alone is read. No
+    file but an earlier report is replaced.
 
     With --live the page is served to this machine alone and renewed as runs finish, until Ctrl-C;
     the analyses come when all runs are done.
     """
     from bytetransfer.results.project import Project
+    from bytetransfer.results.read import read_results
 
-    project = Project.open(study, store=store)
+    if live and (out is not None or file.suffix.lower() != ".toml"):
+        raise click.UsageError("--live is for a study file, and writes nothing")
     if live:
-        _serve(project, port)
+        _serve(Project.open(file, store=store), port)
         return
-    planned = project.plan()
-    measurements = project.finished(planned)
-    path = shown_path(project.write_report(planned, measurements, project.estimates(measurements)))
+    path = shown_path(read_results(file, store=store).write_report(out))
     print_value({"report": path}, as_json, lambda _: say(f"report: {path}"))
 
 
@@ -89,14 +99,10 @@ def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edit
     """The page of a state, with the analyses where it is to be whole."""
     from bytetransfer.cli.live import Edition
     from bytetransfer.explain.sections import ANALYSES
-    from bytetransfer.measurements.measurement import Measurements
     from bytetransfer.report import render_html
     from bytetransfer.report.document import Section
 
-    planned = project.plan()
-    measurements = Measurements(()) if planned.unprepared else project.measurements(planned)
-    analyses = tuple(ANALYSES) if is_whole else ()
-    found = project.report(planned, measurements, project.estimates(measurements), analyses)
+    found = project.results(project.plan()).report(ANALYSES if is_whole else ())
     version = f"{state.done} of {state.runs} runs done"
     sections = list(found.sections)
     if not is_whole:
@@ -110,7 +116,7 @@ def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edit
 
 
 @click.command(cls=Command)
-@click.argument("file", metavar="STUDY.toml|TABLE", type=click.Path(path_type=Path))
+@RESULTS
 @STORE
 @click.option(
     "--out",
@@ -133,15 +139,17 @@ def figures(
 ) -> None:
     """Every figure of a report as SVG, PDF and PNG, every table as CSV, Parquet and LaTeX.
 
-    Of a study file's finished runs, or of a table of losses. PDF and PNG need the extra [figures].
+    Of a study file's finished runs, of a table of losses, or of that in FOLDER. PDF and PNG need
+    the extra [figures].
     """
     from bytetransfer.files.disk import write_atomic
     from bytetransfer.report.figures.standalone import check_renderer, figure_files
+    from bytetransfer.results.read import read_results
 
     wanted = frozenset(formats or _FORMATS)
     check_renderer(wanted)
     written = []
-    for name, content in figure_files(_report_of(file, store), wanted):
+    for name, content in figure_files(read_results(file, store=store).report(), wanted):
         write_atomic(out / name, content)
         written.append(str(out / name))
     print_value(
@@ -149,26 +157,3 @@ def figures(
         as_json,
         lambda _: say(f"written: {len(written)} files in {out}"),
     )
-
-
-def _report_of(file: Path, store: Path | None) -> Report:
-    from bytetransfer.results.project import Project
-
-    if file.suffix.lower() != ".toml":
-        return _report_of_table(file)
-    project = Project.open(file, store=store)
-    planned = project.plan()
-    measurements = project.finished(planned)
-    return project.report(planned, measurements, project.estimates(measurements))
-
-
-def _report_of_table(file: Path) -> Report:
-    from bytetransfer.explain.sections import ANALYSES, answered
-    from bytetransfer.measurements.file import read_measurements
-    from bytetransfer.report import build_report
-    from bytetransfer.results.table import estimate_file, explain_table
-
-    estimates = estimate_file(file)  # refuses a table that gives none
-    measurements = read_measurements(file)
-    sections = answered(explain_table(measurements, ANALYSES, close={}, estimates=estimates))
-    return build_report(measurements, estimates, explanations=sections)

@@ -28,6 +28,7 @@ from bytetransfer.errors import RunFailedError, UserError
 from bytetransfer.readable import readable
 
 STUDY = click.argument("study", type=click.Path(path_type=Path))
+RESULTS = click.argument("file", metavar="STUDY.toml|TABLE|FOLDER", type=click.Path(path_type=Path))
 STORE = click.option(
     "--store",
     type=click.Path(path_type=Path),

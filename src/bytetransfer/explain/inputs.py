@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -50,13 +50,12 @@ def _forget(key: object, make: Callable[[], object], read: Callable[[object], An
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What the analyses of a study work on.
+class Context:
+    """What the analyses are told besides measurements.
 
     Attributes:
-        measurements: all rows.
-        estimates: what was reckoned from them.
-        names: what to call languages and learners.
+        sources: the study's order of sources.
+        targets: the study's order of targets.
         corpora: prepared sources and targets by name; empty for bare tables.
         languages: language code of each source and target that is a language.
         made: sources that are controls or transforms, besides those whose names say so.
@@ -65,16 +64,12 @@ class Evidence:
         parameters: of each neural learner, without embeddings or with: as its laws count them.
         factor: sources within it are called alike.
         reference: the language whose bytes content is counted in.
-        method: how the from-scratch curve is drawn.
         noise: standard error of log D_E to assume where estimates have no interval.
-        seed: fixes permutations and resampling.
-        remember: gives the plain value that was made before for a key, or makes and keeps it, as a
-            third argument reads it.
+        remember: reads the plain value kept for a key, or makes and keeps it.
     """
 
-    measurements: Measurements
-    estimates: Estimates
-    names: Names
+    sources: Sequence[str] = ()
+    targets: Sequence[str] = ()
     corpora: Mapping[str, Corpus] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     made: frozenset[str] = frozenset()
@@ -83,10 +78,27 @@ class Evidence:
     parameters: Mapping[str, int] = field(default_factory=dict)
     factor: float = 2.0
     reference: str = "en"
-    method: Method = "monotone"
     noise: float | None = None
-    seed: int = 0
     remember: Callable[[object, Callable[[], object], Callable[[object], Any]], Any] = _forget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Context):
+    """What the analyses work on.
+
+    Attributes:
+        measurements: all rows; of several replicates, their means.
+        estimates: what was computed from them.
+        names: what to call languages and learners.
+        method: how the from-scratch curve is drawn.
+        seed: fixes permutations and resampling.
+    """
+
+    measurements: Measurements
+    estimates: Estimates
+    names: Names
+    method: Method = "monotone"
+    seed: int = 0
 
     @cached_property
     def between_languages(self) -> tuple[TransferEstimate, ...]:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bytetransfer.errors import MeasurementError
 from bytetransfer.files.arrow_reader import TableError, read_whole_table
@@ -32,6 +33,9 @@ from bytetransfer.measurements.measurement import (
 )
 from bytetransfer.measurements.row import AGREE, LOSSES, REQUIRED, Row, shown
 from bytetransfer.units import bits_per_byte
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _ENDINGS = (*_SEPARATORS, ".parquet")
@@ -138,6 +142,31 @@ def parse_parquet(
     return _measurements(columns, lines, where, blocks)
 
 
+def parse_frame(frame: pd.DataFrame, *, where: str) -> Measurements:
+    """Read rows from a pandas DataFrame; the columns are those of `parse_measurements`.
+
+    Args:
+        frame: a row for every run; rows are counted from 1 in messages, whatever the index.
+        where: what to call it in messages.
+
+    Raises:
+        MeasurementError: as `parse_measurements`.
+    """
+    names = [str(name) for name in frame.columns]
+    columns = _columns(names, where=where)
+    values = []
+    for name in columns.values():
+        column = frame.iloc[:, names.index(name)]
+        pairs = zip(column.tolist(), column.isna().tolist(), strict=True)
+        values.append([_text(None if missing else value) for value, missing in pairs])
+    lines = (
+        (Place(where, "row", number), list(cells))
+        for number, cells in enumerate(zip(*values, strict=True), 1)
+        if any(cells)
+    )
+    return _measurements(columns, lines, where, None)
+
+
 def read_blocks(data: bytes, *, where: str) -> dict[str, Blocks]:
     """Read blocks from a Parquet file as `Measurements.blocks_to_parquet` writes it.
 
@@ -195,7 +224,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, Decimal):  # its zeros are those of the column, and part no thousands
         return f"{value.normalize():f}"
-    return repr(value) if isinstance(value, float) else str(value).strip()
+    return repr(float(value)) if isinstance(value, float) else str(value).strip()
 
 
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────

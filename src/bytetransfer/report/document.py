@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
+from bytetransfer.readable import readable
 from bytetransfer.report.figures.chart import Chart
 
 
@@ -145,11 +147,23 @@ class Content:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
-    """The whole report as data; `content` only where it is known."""
+    """The whole report as data, which a notebook shows as the page; `content` where it is known."""
 
     title: str
     subtitle: str
     sections: tuple[Section, ...]
     content: Content | None = None
+
+    def __repr__(self) -> str:
+        return readable(f"<Report {self.title!r}: {self.subtitle}>")
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, so that its style and script stay there."""
+        from bytetransfer.report.page.html import render_html
+
+        return (
+            f'<iframe srcdoc="{escape(render_html(self))}" sandbox="allow-scripts" '
+            'style="width:100%;height:40em;border:0"></iframe>'
+        )

@@ -1,1 +1,1 @@
-"""What the commands call: a study on disk, a table of losses, a folder of results."""
+"""Results: of a study on disk, of a table, of a frame, of the published figures."""

@@ -11,8 +11,8 @@ results/<name>/measurements.csv   one row per run      (and blocks.parquet, for 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -25,8 +25,7 @@ from bytetransfer.corpus.synthetic import (
 )
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.errors import StudyError
-from bytetransfer.explain.inputs import Distances, Evidence, detected_languages, is_made, premiums
-from bytetransfer.explain.sections import ANALYSES, answered, explain
+from bytetransfer.explain.inputs import Context, Distances, is_made
 from bytetransfer.files.disk import shown_path
 from bytetransfer.learners.catalog import (
     Settings,
@@ -43,10 +42,8 @@ from bytetransfer.planning.replicates import (
     study_of_replicate,
 )
 from bytetransfer.planning.run import Run
-from bytetransfer.report import StudyDescription, build_report, render_html
-from bytetransfer.report.document import Report, Section
-from bytetransfer.report.view import make_view
-from bytetransfer.results.folder import claim_results, write_estimates, write_page
+from bytetransfer.results.folder import claim_results
+from bytetransfer.results.results import Results
 from bytetransfer.runs.calibrate import bytes_per_second
 from bytetransfer.runs.collect import collect
 from bytetransfer.runs.corpora import CorpusRoom
@@ -69,8 +66,6 @@ from bytetransfer.runs.store import Store
 from bytetransfer.study.check import remarks
 from bytetransfer.study.file import read_study
 from bytetransfer.study.study import Study
-from bytetransfer.transfer.estimate import Estimates, estimate_transfer
-from bytetransfer.transfer.replicates import means_of_replicates
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,13 @@ class Project:
         study: what is asked for.
         path: the study file; relative paths in it start from its folder.
         store: where corpora and runs lie.
-        results: where measurements, estimates and the report go.
+        folder: where measurements, estimates and the report go.
     """
 
     study: Study
     path: Path
     store: Store
-    results: Path
+    folder: Path
 
     @classmethod
     def open(cls, path: Path, *, store: Path | None = None) -> Project:
@@ -230,76 +225,57 @@ class Project:
         count = unverified(done, self.store)
         return unverified_line(count, len(done)) if count else ""
 
-    def finished(self, plan: Plan) -> Measurements:
-        """The measurements to estimate and report from.
+    def finished(self, plan: Plan) -> Results:
+        """The results to estimate and report from; their folder is claimed.
 
         Raises:
-            StudyError: if there are none, or text has changed: results that are there stay.
+            StudyError: if no run is done, or text has changed: results that are there stay.
+            StoreError: if the folder holds the results of another study file.
         """
         todo = f"bytetransfer run {self.path} does what is missing"
         if plan.unprepared:
             what = " ".join(unprepared_lines(self._unprepared())).rstrip(".")
             raise StudyError(what, where=str(self.path), todo=todo)
-        measurements = self.measurements(plan)
-        if not len(measurements):
+        results = self.results(plan)
+        if not len(results.measurements):
             raise StudyError("none of its runs is done", where=str(self.path), todo=todo)
         self._claim_results()
-        return measurements
+        return replace(results, note=self.unverified_note(plan))
 
     def _claim_results(self) -> None:
         """Refuse to write over the results of another study file of the same name."""
-        claim_results(self.results, study_file=shown_path(self.path.name), study=self.study.name)
+        claim_results(self.folder, study_file=shown_path(self.path.name), study=self.study.name)
 
-    def estimates(self, measurements: Measurements) -> Estimates:
-        """D_E and D_T of every fine-tuned cell."""
-        options = self.study.estimate
-        return estimate_transfer(
-            measurements,
-            method=options.method,
-            confidence=options.level,
-            resamples=options.resamples,
-            seed=options.seed,
-            extrapolate=options.extrapolate,
+    def results(self, plan: Plan) -> Results:
+        """Whatever is done of the plan, and all that follows from it."""
+        measurements = Measurements(()) if plan.unprepared else self.measurements(plan)
+        return Results(
+            measurements=measurements,
+            options=self.study.estimate,
+            name=self.study.name,
+            find_context=self._context,
+            describe=lambda: describe(
+                self.study, self.path, plan, self._room().known(), self.store
+            ),
+            folder=self.folder,
+            page=self.folder / "report.html",
         )
 
-    def write_estimates(self, measurements: Measurements, estimates: Estimates) -> list[Path]:
-        """Write measurements and estimates into the results folder; the files written."""
-        return write_estimates(self.results, measurements, estimates)
-
-    def explain(
-        self, measurements: Measurements, estimates: Estimates, analyses: Iterable[str]
-    ) -> list[Section]:
-        """What some of `explain.ANALYSES` say of the study, as sections.
-
-        Raises:
-            MeasurementError: for a CSV of distances that cannot be read.
-        """
-        return explain(self._evidence(measurements, estimates), analyses)
-
-    def _evidence(self, measurements: Measurements, estimates: Estimates) -> Evidence:
-        """What the analyses work on; texts as far as they are prepared."""
+    def _context(self) -> Context:
+        """What the analyses are told; texts as far as they are prepared."""
         corpora = _prepared(self._room().known())
         options = self.study.analysis
-        languages = self._languages(corpora)
-        shown: StudyDescription = {
-            "sources": self.study.sources,
-            "targets": self.study.targets,
-            "languages": languages,
-        }
-        return Evidence(
-            measurements=means_of_replicates(measurements),
-            estimates=estimates,
-            names=make_view(measurements, estimates, shown).names,
+        return Context(
+            sources=self.study.sources,
+            targets=self.study.targets,
             corpora=corpora,
-            languages=languages,
+            languages=self._languages(corpora),
             made=frozenset(name for name in corpora if self._is_control(name)),
             distances=self._distances(),
             close=options.close,
             parameters=parameter_counts(self.study.learners),
             factor=options.factor,
             reference=options.reference,
-            method=self.study.estimate.method,
-            seed=self.study.estimate.seed,
             remember=self.store.remembered,
         )
 
@@ -322,33 +298,6 @@ class Project:
         return spec is not None and isinstance(
             spec.generator, NonsenseSettings | HierarchicalSettings | RandomBytesSettings
         )
-
-    def report(
-        self,
-        plan: Plan,
-        measurements: Measurements,
-        estimates: Estimates,
-        analyses: Iterable[str] = ANALYSES,
-    ) -> Report:
-        """The report as data, with some of `explain.ANALYSES`."""
-        description = describe(self.study, self.path, plan, self._room().known(), self.store)
-        evidence = self._evidence(measurements, estimates)
-        description["languages"] = evidence.languages
-        description["premiums"] = {one.language: one.ratio for one in premiums(evidence).values()}
-        description["reference"] = evidence.reference
-        if "contamination" in (wanted := tuple(analyses)):
-            found, description["detection"] = detected_languages(evidence)
-            description["corpora"] = {
-                name: {**facts, **({"languages detected": found.get(name)} if found else {})}
-                for name, facts in description["corpora"].items()
-            }
-        sections = answered(explain(evidence, wanted))
-        return build_report(measurements, estimates, description, sections)
-
-    def write_report(self, plan: Plan, measurements: Measurements, estimates: Estimates) -> Path:
-        """Write the report; its path."""
-        page = render_html(self.report(plan, measurements, estimates))
-        return write_page(self.results, page)
 
     def remarks(self) -> list[str]:
         """What will surprise in the study, and what slows it on this machine."""

@@ -6,16 +6,21 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from html import escape
 from typing import TYPE_CHECKING, Literal
 
 from bytetransfer.frames import make_frame
 from bytetransfer.measurements.measurement import Measurement, Place, name_places
+from bytetransfer.readable import readable
 from bytetransfer.transfer.curve import Status
 from bytetransfer.transfer.law_table import Laws, csv_text
 from bytetransfer.transfer.methods import Method
+from bytetransfer.units import format_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_MOST_SHOWN = 100
 
 IntervalState = Literal["two_sided", "low_only", "high_only", "open", "none"]
 
@@ -148,7 +153,7 @@ is open unless `interval` is `none`; `runs` are separated by spaces in CSV. The 
 documented at `TransferEstimate`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimates:
     """All estimates of a set of measurements, and the cells without one.
 
@@ -170,6 +175,31 @@ class Estimates:
 
     def __iter__(self) -> Iterator[TransferEstimate]:
         return iter(self.rows)
+
+    def __repr__(self) -> str:
+        unused = f", {len(self.unused)} from-scratch rows unused" if self.unused else ""
+        return f"<Estimates: {len(self.rows)} cells, {len(self.refusals)} refused{unused}>"
+
+    def _repr_html_(self) -> str:
+        """The table as a notebook shows it: names escaped, no more than `_MOST_SHOWN` rows."""
+        names = ("target", "learner", "D_F", "source", "D_E", "D_T", "interval of D_T")
+        lines = [
+            *("".join(f"<td>{_html(cell)}</td>" for cell in _shown(row)) for row in self.rows),
+            *(
+                f"<td>{_html(row.target)}</td><td>{_html(row.learner)}</td>"
+                f"<td>{_html(format_bytes(row.finetune_bytes))}</td><td>{_html(row.source)}</td>"
+                f'<td colspan="3">{_html(f"refused: {row.placed_reason}")}</td>'
+                for row in self.refusals
+            ),
+        ]
+        body = "".join(f"<tr>{line}</tr>" for line in lines[:_MOST_SHOWN])
+        more = len(lines) - _MOST_SHOWN
+        left_out = f"<p>and {more} more: see .to_frame()</p>" if more > 0 else ""
+        heads = "".join(f"<th>{name}</th>" for name in names)
+        return (
+            f"<p>{_html(repr(self))}</p><table><thead><tr>{heads}</tr></thead>"
+            f"<tbody>{body}</tbody></table>{left_out}"
+        )
 
     def to_rows(self) -> list[dict[str, object]]:
         """One dict of plain values per cell, keys in the order of `COLUMNS`; refusals last."""
@@ -200,3 +230,32 @@ class Estimates:
     def to_json(self) -> str:
         """The table as a JSON list of objects, in the order of the rows."""
         return json.dumps(self.to_rows(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+_MARKS = {"below_range": "≤ ", "above_range": "≥ "}
+
+
+def _shown(row: TransferEstimate) -> tuple[str, ...]:
+    """An estimate as a line of text cells."""
+    mark = _MARKS.get(row.status, "")
+    limits = [
+        end if limit is None else _signed(limit)
+        for limit, end in ((row.transfer_low, "open"), (row.transfer_high, "open"))
+    ]
+    return (
+        row.target,
+        row.learner,
+        format_bytes(row.nominal_bytes),
+        row.source,
+        mark + format_bytes(row.effective_bytes),
+        mark + _signed(row.transfer_bytes),
+        "none" if row.interval == "none" else f"{limits[0]} to {limits[1]}",
+    )
+
+
+def _signed(count: float) -> str:
+    return "−" * (count < 0) + format_bytes(abs(count))
+
+
+def _html(text: str) -> str:
+    return escape(readable(text))
