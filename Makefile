@@ -1,5 +1,5 @@
 # Two commands do all the set-up, each in this folder's own .venv:
-#   make demo   run a whole study on artificial languages and write its report
+#   make demo   run a small study of Spanish from five sources and write its report
 #   make test   lint, types, layering, tests
 PYTHON ?= python3
 VENV := .venv

@@ -224,7 +224,7 @@ def test_settings_refuse_what_has_no_meaning() -> None:
 
 
 def test_stories_are_as_they_always_were() -> None:
-    """Fixed for ever: a change here changes the demo and every family corpus."""
+    """Fixed for ever: a change here changes every family corpus."""
     assert render(story(0, 0), BASE)[:40] == GOLDEN
 
 

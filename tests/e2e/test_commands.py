@@ -289,7 +289,7 @@ def test_the_demo_study_can_be_planned(place: Any) -> None:
     path = write_demo(place.folder / "demo")
     assert read_study(path).learners[0] == "ngram"
     forecast = json.loads(ok(place.call("plan", str(path), "--json")).stdout)
-    pretrained, tuned, scratch = 3, 3 * 2, 5
+    pretrained, tuned, scratch = 5, 5 * 2, 6
     runs = {row["learner"]: row["runs"] for row in forecast["learners"]}
     assert runs == dict.fromkeys(("ngram", "transformer/nano"), pretrained + tuned + scratch)
 
@@ -300,6 +300,13 @@ def test_the_demo_without_torch(place: Any, monkeypatch: pytest.MonkeyPatch) -> 
     result = ok(place.call("demo", "--folder", "here"))
     assert read_study(place.folder / "here/demo.toml").learners == ("ngram",)
     assert "D_T" in result.stdout
+    worth = [
+        (row["source"], row["transfer_bytes"])
+        for row in json.loads(ok(place.call("estimate", "here/demo.toml", "--json")).stdout)
+        if row["nominal_bytes"] == 10_000
+    ]
+    order = [source for source, _ in sorted(worth, key=lambda one: -one[1])]
+    assert order == ["fr", "en", "fi", "cipher(en)", "nonsense"], worth
     assert "report: here/results/demo/report.html" in result.stdout
     assert "bytetransfer run --source" in result.stdout
     assert (place.folder / "here/results/demo/report.html").exists()
