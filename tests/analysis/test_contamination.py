@@ -121,7 +121,8 @@ def bootstrap_holds(sample, truth: float, noise) -> bool:
 def test_limits_hold_the_truth_in_95_of_100_samples(rate: float, clump: float) -> None:
     noise = np.random.default_rng(1)
     held, bootstrap, studies = np.zeros(2), 0, 150
-    for _ in range(studies):
+    widths, errors = np.zeros((2, studies)), np.zeros((2, studies))
+    for study in range(studies):
         corpus = drawn_corpus(noise, 400, rate, clump)
         whole = read(corpus, of=400).share("en")
         share = read(corpus[:80], of=400).share("en")
@@ -129,8 +130,11 @@ def test_limits_hold_the_truth_in_95_of_100_samples(rate: float, clump: float) -
             [(share.of_lines, whole.of_lines.value), (share.of_bytes, whole.of_bytes.value)]
         ):
             held[n] += part.low <= truth <= part.high
+            widths[n, study], errors[n, study] = part.high - part.low, part.value - truth
         bootstrap += bootstrap_holds(corpus[:80], whole.of_bytes.value, noise)
     assert (held / studies >= 0.90).all()
+    spread = 2 * 1.96 * errors.std(axis=1)
+    assert (np.median(widths, axis=1) < 1.9 * spread).all()  # .9 to 1.6 times
     if rate == 0.002:  # where most samples hold no foreign line, the bootstrap has no width
         assert bootstrap / studies < 0.6
 

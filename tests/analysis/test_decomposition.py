@@ -360,8 +360,11 @@ def test_a_contrast_and_its_reverse_mirror_each_other(places, seeds, noise):
 
 
 def coverage(**options):
-    """Share of intervals that hold the truth, over steps: in log loss, log D_E and bytes."""
-    held = []
+    """Over steps, in log loss, log D_E and bytes: the share of intervals that hold the truth.
+
+    And how wide the median one is in log loss and log D_E.
+    """
+    held, widths = [], []
     for number in range(120):
         generator = np.random.default_rng([1, number])
         worth = {name: generator.uniform(10.3, 14.2) for name in LADDER.sources.values()}
@@ -371,6 +374,7 @@ def coverage(**options):
             contrast = step.contrast
             (up,), (low,) = contrast.upper, contrast.lower
             gain = truth[up] - truth[low]
+            widths.append([a.high - a.low for a in (contrast.loss_gain, contrast.effective_gain)])
             in_bytes = math.exp(truth[up]) - math.exp(truth[low])
             held.append(
                 [
@@ -382,17 +386,23 @@ def coverage(**options):
                     )
                 ]
             )
-    return np.mean(held, axis=0)
+    return np.mean(held, axis=0), np.median(widths, axis=0)
 
 
 def test_intervals_hold_the_truth_with_three_seeds():
-    shares = coverage(noise=0.004, shared=0.01)
+    shares, widths = coverage(noise=0.004, shared=0.01)
     assert ((shares > 0.92) & (shares < 0.995)).all(), shares
+    known = 2 * 1.96 * 0.004 * math.sqrt(2 / 3)  # to one who knows the noise
+    assert known < widths[0] < 1.4 * known  # 1.2 times
+    assert known < 0.1 * widths[1] < 1.8 * known  # 1.6 times: the curve's own noise is in it
 
 
 def test_intervals_hold_the_truth_with_documents():
-    shares = coverage(noise=0.002, documents=0.004)
+    shares, widths = coverage(noise=0.002, documents=0.004)
     assert ((shares > 0.91) & (shares < 0.995)).all(), shares
+    known = 2 * 1.96 * math.sqrt(2 * (0.002**2 / 3 + 0.004**2))
+    assert known < widths[0] < 1.2 * known  # 1.05 times
+    assert known < 0.1 * widths[1] < 1.5 * known  # 1.3 times
 
 
 def test_controls_that_add_nothing_are_seldom_told_apart():

@@ -323,7 +323,7 @@ def test_without_bounds_the_regression_is_least_squares():
 
 
 def test_censored_outcomes_do_not_bias_the_slope():
-    slopes, cut, held = [], [], []
+    slopes, cut, held, widths = [], [], [], []
     design = np.stack([np.ones(20), np.linspace(0, 3, 20)], axis=1)
     for number in range(200):
         y = design @ [0.0, 1.0] + 0.5 * np.random.default_rng(number).standard_normal(20)
@@ -331,11 +331,13 @@ def test_censored_outcomes_do_not_bias_the_slope():
         found = tobit(design, np.minimum(y, 2), sides)
         assert isinstance(found, Regression)
         slopes.append(found.coefficients[1])
-        held.append(abs(found.coefficients[1] - 1) <= found.half_width(1, 0.95))
+        widths.append(found.half_width(1, 0.95))
+        held.append(abs(slopes[-1] - 1) <= widths[-1])
         cut.append(tobit(design, np.minimum(y, 2), np.zeros(20, int)).coefficients[1])
     assert np.mean(slopes) == pytest.approx(1, abs=0.03)
     assert np.mean(cut) < 0.85
     assert 0.91 <= np.mean(held) <= 0.99
+    assert np.median(widths) < 1.2 * 1.96 * np.std(slopes)  # 1.05 times
 
 
 def simulated(number, *, slope, crossing, noise=0.005, largest=10_000_000):
@@ -360,7 +362,7 @@ def simulated(number, *, slope, crossing, noise=0.005, largest=10_000_000):
 
 
 def test_crossover_and_power_of_simulated_studies_are_recovered():
-    held, off, powers = [], [], []
+    held, off, powers, widths, fitted = [], [], [], [], []
     for number in range(80):
         generator = np.random.default_rng([4, number])
         slope, crossing = generator.uniform(0.3, 0.85), generator.uniform(11.5, 14.5)
@@ -370,11 +372,15 @@ def test_crossover_and_power_of_simulated_studies_are_recovered():
         high = math.inf if turn.high is None else math.log(turn.high)
         held.append(low <= crossing <= high)
         off += [math.log(turn.size_bytes) - crossing] if turn.size_bytes else []
+        widths.append([high - low, law.slope.high - law.slope.low])
+        fitted.append(law.slope.value - slope)
         powers.append(law.slope.low <= slope <= law.slope.high)
     assert np.mean(held) >= 0.92
     assert len(off) >= 78
     assert np.median(np.abs(off)) < 0.15
     assert np.mean(powers) >= 0.92
+    spread = 2 * 1.96 * np.array([np.std(off), np.std(fitted)])
+    assert (np.median(widths, axis=0) < 1.7 * spread).all()  # 1.28 and 1.49 times
 
 
 def test_pretraining_that_is_not_used_neither_pays_nor_costs():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bytetransfer.analysis.cells import Unanswered
 from bytetransfer.analysis.variance import Variances, crossed_variances
@@ -53,7 +54,7 @@ def test_a_full_table_is_divided_as_by_mean_squares():
 )
 def test_intervals_hold_the_truth_as_often_as_they_say(sources, targets, variances, missing):
     truth = np.array(variances)
-    hits, shares = np.zeros(3), np.zeros(3)
+    hits, shares, widths = np.zeros(3), np.zeros(3), []
     for study in range(STUDIES):
         generator = np.random.default_rng(study)
         table = simulated(generator, sources, targets, variances)
@@ -61,6 +62,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(sources, targets, varianc
             np.fill_diagonal(table, np.nan)
             table[generator.random(table.shape) < 0.1] = np.nan
         found = parts(crossed_variances(table, draws=500, seed=study))
+        widths.append([part.high - part.low for part in found])
         hits += [part.low <= value <= part.high for part, value in zip(found, truth, strict=True)]
         shares += [
             part.share_low <= value <= part.share_high
@@ -70,6 +72,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say(sources, targets, varianc
     most = BAND[1] if min(sources, targets) > 2 else 1.0
     for rate in [*(hits / STUDIES), *(shares / STUDIES)]:
         assert BAND[0] <= rate <= most
+    # One who sees the effects themselves has the interval of chi-squared.
+    freedom = np.array([sources - 1, targets - 1, (sources - 1) * (targets - 1)])
+    low, high = (truth * freedom / stats.chi2.ppf(tail, freedom) for tail in (0.975, 0.025))
+    seen = truth > 0
+    assert (np.median(widths, axis=0)[seen] < 1.5 * (high - low)[seen]).all()  # .3 to 1.3 times
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 5), (4, 6)])

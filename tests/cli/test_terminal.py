@@ -156,6 +156,15 @@ def test_columns_and_names_of_a_table_are_shown_and_not_obeyed(tmp_path: Path) -
     assert not {"\x1b", "\x9b", "\u202e"} & set(result.output)
 
 
-def test_preparing_streams_twice_changes_nothing() -> None:
+def test_preparing_streams_twice_changes_nothing(monkeypatch) -> None:
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
     prepare_streams()
+    before = [(stream.encoding, stream.errors) for stream in streams]
+    print("é", file=streams[0])
     prepare_streams()
+    print("é", file=streams[0], flush=True)
+    assert [(stream.encoding, stream.errors) for stream in streams] == before
+    first, second = streams[0].buffer.getvalue().splitlines()
+    assert first == second != b""

@@ -193,12 +193,15 @@ def test_a_study_that_is_not_adaptive_has_no_stages():
 def test_intervals_still_hold_the_truth_when_stopping_early():
     # Bands for 60 studies of two cells; benchmarks/adaptive.py has the figures.
     asked, covered, stopped = study(adaptive=AdaptiveOptions(width=1.2)), [], 0
+    widths = []
     for draw in range(60):
         worth = 0.7 + 0.06 * draw
         designs, _ = settled(asked, worth={"en": worth}, noise=0.009, draw=draw)
         stopped += 3 < designs[-1][CURVE].seeds < 10
         for row in estimate_transfer(measured(designs[-1], {"en": worth}, 0.009, draw=draw)).rows:
             truth = worth * row.finetune_bytes
+            widths.append((row.effective_high or math.inf) / (row.effective_low or 1))
             covered.append((row.effective_low or 0) <= truth <= (row.effective_high or math.inf))
     assert 0.89 <= np.mean(covered) <= 0.995
+    assert np.quantile(widths, 0.9) < 1.2, "wider than was asked for"
     assert stopped >= 20, "otherwise nothing was stopped by its width"

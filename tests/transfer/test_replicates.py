@@ -148,7 +148,7 @@ def test_intervals_over_replicates_hold_the_truth_that_those_over_seeds_miss():
     """The truth is D_E of the mean over all replicates there could be."""
     truth = only(replicated(2, 1)).effective_bytes
     generator = np.random.default_rng(11)
-    held = {"replicates": 0, "seeds": 0}
+    held, widths, errors = {"replicates": 0, "seeds": 0}, [], []
     count = 300
     for _ in range(count):
         rows = replicated(4, 2, between=0.03, within=0.002, generator=generator)
@@ -158,5 +158,9 @@ def test_intervals_over_replicates_hold_the_truth_that_those_over_seeds_miss():
             low = -math.inf if found.effective_low is None else found.effective_low
             high = math.inf if found.effective_high is None else found.effective_high
             held[name] += low <= truth <= high
+            if name == "replicates":
+                widths.append(math.log(high / low) if low > 0 else math.inf)
+                errors.append(math.log(found.effective_bytes / truth))
     assert 0.92 <= held["replicates"] / count <= 0.985, held
     assert held["seeds"] / count < 0.85, held
+    assert np.median(widths) < 2.1 * 2 * 1.96 * np.std(errors)  # 1.78 times

@@ -47,7 +47,7 @@ def test_seeds_that_share_no_size_have_no_points():
 def test_it_covers_what_it_says_over_seeds_and_documents():
     """300 studies of 3 seeds and 40 blocks: 95 % intervals cover 92 to 98 % of true losses."""
     draw, sizes, truth = np.random.default_rng(5), [1_000, 10_000, 100_000], np.log([3.0, 2.0, 1.5])
-    hits = []
+    hits, widths = [], []
     for _ in range(300):
         hard = draw.normal(0, 0.15, 40)  # a block is hard for every run alike
         seeds = draw.normal(0, 0.01, (3, 3))
@@ -60,5 +60,8 @@ def test_it_covers_what_it_says_over_seeds_and_documents():
                 losses[seed, place] = nats.sum() / count.sum()
         points = scratch_interval(rows_of(losses, sizes), blocks)
         mean = np.exp(truth + 0.15**2 / 2)
+        widths += [math.log(p.high / p.low) for p in points]
         hits += [p.low <= m <= p.high for p, m in zip(points, mean, strict=True)]
     assert 0.92 < np.mean(hits) < 0.98
+    known = 2 * 1.96 * math.sqrt(0.15**2 / 40 + 0.01**2 / 3)  # to one who knows both noises
+    assert known < np.median(widths) < 1.15 * known  # 1.06 times
