@@ -10,7 +10,6 @@ from pathlib import Path
 from bytetransfer.errors import StoreError
 from bytetransfer.files.disk import disk_errors, sweep_temporaries, write_atomic, write_with_digests
 from bytetransfer.measurements.measurement import Measurements
-from bytetransfer.results.table import WRITERS
 from bytetransfer.transfer.estimate import Estimates
 from bytetransfer.transfer.law_table import Laws
 
