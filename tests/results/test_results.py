@@ -53,6 +53,18 @@ def test_whatever_holds_the_rows_the_estimates_are_the_same(losses: Path) -> Non
         assert bt.read_results(source).estimates.to_csv() == expected
 
 
+def test_a_folder_read_in_another_way_than_it_was_made_says_so(losses: Path) -> None:
+    out = losses.parent / "out"
+    bt.read_results(losses, method="linear", confidence_level=0.9).write(out)
+    found = bt.read_results(out)
+    assert f"{out / 'estimates.json'} was made by linear at level 0.9" in found.note
+    assert "this is monotone at level 0.95" in found.note
+    assert not bt.read_results(out, method="linear", confidence_level=0.9).note
+    assert not bt.read_results(out / "measurements.csv").note
+    (out / "estimates.json").write_text("{")
+    assert not bt.read_results(out).note
+
+
 def test_a_frame_may_miss_values_and_is_told_its_rows(losses: Path) -> None:
     frame = pd.read_csv(losses).astype({"seed": "Int64"})
     frame["pretrain_bytes"] = [None if name == SCRATCH else 5000 for name in frame["source"]]

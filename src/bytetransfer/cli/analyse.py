@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bytetransfer.cli.shared import JSON, STORE, Command, guarded
+from bytetransfer.cli.shared import JSON, STORE, Command, guarded, say_note
 from bytetransfer.cli.terminal import console, say, say_json
 
 _NAMES = (
@@ -85,6 +85,7 @@ def analyse(
         results = published_results(**given)
     else:
         results = read_results(what, store=store, **given)
+    say_note(results.note)
     sections = results.explain(analyses or _NAMES)
     if as_json:
         say_json(json.dumps([section_rows(found) for found in sections], ensure_ascii=False))

@@ -22,6 +22,7 @@ from bytetransfer.cli.shared import (
     Commands,
     guarded,
     print_value,
+    say_note,
     settle,
 )
 from bytetransfer.cli.terminal import console, say, say_json
@@ -242,8 +243,7 @@ def estimate(
         _check_outputs(file, out, laws, options)
     results = read_results(file, store=store, **options)
     results.check()
-    if results.note:
-        say(results.note, err=True)
+    say_note(results.note)
     estimates = results.estimates
     written = results.write() if is_study else []
     for path, table in ((out, estimates), (laws, estimates.laws)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bytetransfer.cli.shared import JSON, RESULTS, STORE, Command, guarded, print_value
+from bytetransfer.cli.shared import JSON, RESULTS, STORE, Command, guarded, print_value, say_note
 from bytetransfer.cli.terminal import say
 from bytetransfer.files.disk import shown_path
 
@@ -58,7 +58,9 @@ def report(
     if live:
         _serve(Project.open(file, store=store), port)
         return
-    path = shown_path(read_results(file, store=store).write_report(out))
+    results = read_results(file, store=store)
+    say_note(results.note)
+    path = shown_path(results.write_report(out))
     print_value({"report": path}, as_json, lambda _: say(f"report: {path}"))
 
 
@@ -148,8 +150,10 @@ def figures(
 
     wanted = frozenset(formats or _FORMATS)
     check_renderer(wanted)
+    results = read_results(file, store=store)
+    say_note(results.note)
     written = []
-    for name, content in figure_files(read_results(file, store=store).report(), wanted):
+    for name, content in figure_files(results.report(), wanted):
         write_atomic(out / name, content)
         written.append(str(out / name))
     print_value(

@@ -138,6 +138,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def say_note(note: str) -> None:
+    """Say what the user should know of results before they are shown; most often nothing."""
+    if note:
+        say(note, err=True)
+
+
 def print_value(value: Any, as_json: bool, show: Callable[[Console], None]) -> None:
     """Print JSON for machines, or what people read."""
     if as_json:

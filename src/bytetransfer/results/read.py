@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import msgspec
 
 from bytetransfer.corpus.typology import read_distances
 from bytetransfer.errors import MeasurementError, StudyError
@@ -95,7 +98,8 @@ def read_results(
         return project.finished(project.plan())
     table = table_of(path)
     page = table.with_name(f"{table.stem}-report.html")
-    return _of_rows(read_measurements(table), str(table), options, page=page)
+    found = _of_rows(read_measurements(table), str(table), options, page=page)
+    return found if table == path else replace(found, note=_made_otherwise(path, found.options))
 
 
 def published_results(**options: Unpack[TableOptions]) -> Results:
@@ -119,6 +123,30 @@ def table_of(path: Path) -> Path:
         todo = "give a table of losses, a study file, or the folder of a study's results"
         raise MeasurementError(f"the folder holds no {TABLE}", where=str(path), todo=todo)
     return path / TABLE
+
+
+class _Made(msgspec.Struct):
+    """How a written estimate was made; a refused one has no level."""
+
+    method: str
+    level: float | None
+
+
+def _made_otherwise(folder: Path, options: EstimateOptions) -> str:
+    """What to say where the estimates in a folder were made in another way than is asked for."""
+    path = folder / "estimates.json"
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[_Made])
+    except (OSError, msgspec.DecodeError):  # nothing to compare with
+        return ""
+    made = {(row.method, row.level) for row in rows if row.level is not None}
+    if made <= {(options.method, options.level)}:
+        return ""
+    said = " and ".join(f"{method} at level {level:g}" for method, level in sorted(made))
+    return (
+        f"{path} was made by {said}; this is {options.method} at level {options.level:g}. "
+        "Read the study file instead, or give the same options"
+    )
 
 
 def _of_rows(
