@@ -151,7 +151,7 @@ class Simulated:
         )
         half = 1.959964 * np.sqrt(np.maximum(variance, 0) / self.setting.seeds)
         gap = self.log_losses[:, own].mean() - curve.fitted
-        kept = kept_sizes(curve.grid, gap, half + np.abs(curve.allowance))
+        kept = kept_sizes(curve.grid, gap, *(half + curve.sides))
         if kept.low is None or kept.high is None:
             return math.inf
         return math.log(kept.high / kept.low)

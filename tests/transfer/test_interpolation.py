@@ -13,6 +13,7 @@ from bytetransfer.transfer.interpolation import (
     INTERPOLATION_SHARE,
     bend_allowance,
     bend_shares,
+    bend_sides,
     bracket,
 )
 from bytetransfer.transfer.interval import CurveNoise, interval
@@ -165,3 +166,33 @@ def test_the_allowance_for_an_s_grows_without_a_leap():
     widths = [np.abs(bend_allowance(sizes, (1 - x) * law(sizes) + x * sigmoid(sizes), at))
               for x in shares]  # fmt: skip
     assert np.abs(np.diff(widths, axis=0)).max() < 0.02
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_no_limit_leaps_over_a_segment_where_a_loss_passes_that_of_a_size(size):
+    # Of four sizes whose curve gets steeper. With all that does not rise allowed for, a change of
+    # 6e-10 of the loss moved the lower limit by two thirds of a segment.
+    places, generator = np.linspace(0, SPAN, 4), np.random.default_rng(3)
+    noise = 0.003 * generator.standard_normal((3, 5))
+    losses = np.log([4.0, 3.8, 2.4, 2.2]) + noise[:, :4]
+    curve = CurveNoise(places, losses, Resampling(resamples=100))
+    middle = losses[:, size].mean()
+    tuned = np.linspace(middle - 0.04, middle + 0.04, 800)[:, None] + noise[:, 4:].T
+    found = [interval(curve, one, None) for one in tuned]
+    low = np.log([1.0 if one.low is None else one.low for one in found])
+    high = np.log([math.exp(SPAN) if one.high is None else one.high for one in found])
+    # A step is 1e-4 of the loss. Where the curve is flat beside its noise a limit is not steady.
+    assert np.abs(np.diff(low)).max() < 0.2 * SPAN / 3
+    assert np.abs(np.diff(high)).max() < 0.2 * SPAN / 3
+
+
+@given(drops)
+def test_sides_are_the_allowance_and_fade_at_the_sizes(drops):
+    sizes, heights = from_drops(drops)
+    at = np.linspace(0, sizes[-1], 50)
+    sides = bend_sides(sizes, heights, at)
+    assert np.all(sides >= 0)
+    np.testing.assert_array_equal(sides.max(axis=0), np.abs(bend_allowance(sizes, heights, at)))
+    if len(sizes) > 2:
+        near = np.concatenate([sizes[:-1] + 1e-9, sizes[1:] - 1e-9])
+        assert bend_sides(sizes, heights, near).max() < 1e-6

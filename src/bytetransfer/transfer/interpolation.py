@@ -30,7 +30,13 @@ INFLECTION_SHARE = 0.9
 """Of the distance to the neighbouring pieces continued, where a curve starts flat or falls in an S.
 With three quarters 5 sizes at any places cover .92 (`benchmarks/coverage.py`)."""
 FEW_SIZES = 4
-"""Up to so many sizes a curve with an inflection may be anywhere between two of them."""
+"""Up to so many sizes a curve with an inflection may be nearly anywhere between two of them."""
+FEW_POWER = 3
+"""How fast what is not allowed for then fades away from a size: with p the place in the segment, of
+the way down to the next loss (1 − p)³ and of the way up to the last one p³. With all of the way
+allowed for, limits leap over half a segment where a fine-tuned loss passes that of a size."""
+EDGE_SHARE = 1 / 16
+"""Of a segment, over which with more sizes the allowance grows from nothing at a measured size."""
 
 
 def bracket(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
@@ -109,7 +115,7 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     of the distance to the bracket as they miss it by (`BEND_SHARES`). Three sizes predict nothing
     and are taken for a power law; between two a curve may be anywhere that does not rise. A curve
     that gets steeper somewhere is no power law: nine tenths of the distance to the pieces on
-    either side, continued, are allowed for then, and with few sizes all that does not rise.
+    either side, continued, are allowed for then, and with few sizes nearly all that does not rise.
 
     Args:
         log_sizes: natural logarithm of the sizes; shape (sizes,).
@@ -119,33 +125,73 @@ def bend_allowance(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
     Returns:
         Shape (points,); negative where the curve lies below its chord.
     """
+    most = bend_sides(log_sizes, log_losses, at).max(axis=0)
+    pooled = pool_decreasing(log_losses)
+    fitted = fit_log_losses(log_sizes, pooled[None], at)[0]
+    below = len(log_sizes) == 2 or fitted - np.interp(at, log_sizes, pooled) < -LOG_LOSS_ROUNDING
+    return np.asarray(np.where(below, -most, most), np.float64)
+
+
+def bend_sides(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats:
+    """How far the truth may lie below and above the monotone curve, in log loss.
+
+    The larger one is what `bend_allowance` gives. They differ where a curve of few sizes gets
+    steeper somewhere: between two sizes it lies between their losses.
+
+    Args:
+        log_sizes: natural logarithm of the sizes; shape (sizes,).
+        log_losses: shape (sizes,).
+        at: log sizes within the range; shape (points,).
+
+    Returns:
+        Shape (2, points), none negative.
+    """
     pooled = pool_decreasing(log_losses)
     if len(log_sizes) == 2:
         between = (at > log_sizes[0]) & (at < log_sizes[1])
-        return np.where(between, pooled[1] - pooled[0], 0.0)
+        fall = np.where(between, pooled[0] - pooled[1], 0.0)
+        return np.asarray(np.stack([fall, fall]), np.float64)
     fitted = fit_log_losses(log_sizes, pooled[None], at)[0]
     from_chord = fitted - np.interp(at, log_sizes, pooled)
     bends = _share_beside(log_sizes, pooled, at) * np.abs(fitted - bracket(log_sizes, pooled, at))
     most = np.maximum(INTERPOLATION_SHARE * np.abs(from_chord), bends)
-    most = np.maximum(most, _inflections(log_sizes, pooled, at, fitted))
-    return np.asarray(np.where(from_chord < -LOG_LOSS_ROUNDING, -most, most), np.float64)
+    if len(log_sizes) <= FEW_SIZES:
+        reach = _within_ends(log_sizes, pooled, at, fitted)
+        return np.asarray(np.maximum(np.minimum(most, reach), _steepens(log_sizes, pooled) * reach))
+    both = np.maximum(most, _inflections(log_sizes, pooled, at, fitted))
+    return np.asarray(np.stack([both, both]), np.float64)
+
+
+def _steepens(log_sizes: Floats, log_losses: Floats) -> float:
+    """Whether a curve starts flat or falls in an S, from 0 to 1; 0 if it never gets steeper."""
+    slopes = -np.diff(log_losses) / np.diff(log_sizes)
+    none, whole = STEEPER
+    steeper = max(float(np.diff(slopes).max()), 0.0) / max(float(slopes.max()), LOG_LOSS_ROUNDING)
+    return min(max((steeper - none) / (whole - none), 0.0), 1.0)
+
+
+def _within_ends(log_sizes: Floats, log_losses: Floats, at: Floats, fitted: Floats) -> Floats:
+    """Nearly the way down and up to the losses of the sizes on either side; shape (2, points).
+
+    The curve less the one, and with the other, falls all the way from size to size.
+    """
+    left, right = _ends(log_sizes, at)
+    place = (at - log_sizes[left]) / (log_sizes[right] - log_sizes[left])
+    low = (1 - (1 - place) ** FEW_POWER) * (fitted - log_losses[right])
+    high = (1 - place**FEW_POWER) * (log_losses[left] - fitted)
+    return np.maximum(np.stack([low, high]), 0.0)
 
 
 def _inflections(log_sizes: Floats, log_losses: Floats, at: Floats, fitted: Floats) -> Floats:
     """What a curve that starts flat or falls in an S may miss; 0 where it never gets steeper."""
-    slopes = -np.diff(log_losses) / np.diff(log_sizes)
-    none, whole = STEEPER
-    steeper = max(float(np.diff(slopes).max()), 0.0) / max(float(slopes.max()), LOG_LOSS_ROUNDING)
-    share = np.asarray(min(max((steeper - none) / (whole - none), 0.0), 1.0))
     left, right = _ends(log_sizes, at)
-    if len(log_sizes) <= FEW_SIZES:
-        lowest, highest = log_losses[right], log_losses[left]
-    else:
-        share = INFLECTION_SHARE * share
-        lowest, highest = (np.clip(line, log_losses[right], log_losses[left])
-                           for line in _continued(log_sizes, log_losses, at))  # fmt: skip
-    reach = np.maximum(highest - fitted, fitted - lowest)
-    return np.where(np.isin(at, log_sizes), 0.0, share * reach)
+    lowest, highest = (np.clip(line, log_losses[right], log_losses[left])
+                       for line in _continued(log_sizes, log_losses, at))  # fmt: skip
+    place = (at - log_sizes[left]) / (log_sizes[right] - log_sizes[left])
+    edge = np.minimum(1.0, np.minimum(place, 1 - place) / EDGE_SHARE)
+    reach = edge * np.maximum(highest - fitted, fitted - lowest)
+    share = INFLECTION_SHARE * _steepens(log_sizes, log_losses)
+    return np.asarray(share * reach, np.float64)
 
 
 def _share_beside(log_sizes: Floats, log_losses: Floats, at: Floats) -> Floats | float:

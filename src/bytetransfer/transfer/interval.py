@@ -24,7 +24,7 @@ import numpy as np
 
 from bytetransfer.transfer.curve import Floats, fit_log_losses
 from bytetransfer.transfer.distributions import t_quantile
-from bytetransfer.transfer.interpolation import bend_allowance
+from bytetransfer.transfer.interpolation import bend_allowance, bend_sides
 from bytetransfer.transfer.pairing import seed_variance
 from bytetransfer.transfer.resampling import Resampling
 
@@ -47,11 +47,14 @@ class Refit:
     Attributes:
         fit: the curve through changed losses.
         allowance: what it may miss between sizes, signed; None where nothing is allowed for.
+        sides: how far the truth may lie below and above, shape (2, points); None where that is the
+            allowance on both sides.
         reach: how far past the largest size the curve may be read, as a factor of bytes.
     """
 
     fit: Fit = fit_log_losses
     allowance: Allowance | None = bend_allowance
+    sides: Allowance | None = bend_sides
     reach: float = 1.0
 
 
@@ -124,6 +127,13 @@ class CurveNoise:
         if self.refit.allowance is None:
             return np.zeros_like(self.grid)
         return self.refit.allowance(self.log_sizes, self.mean, self.grid)
+
+    @cached_property
+    def sides(self) -> Floats:
+        """How far the truth may lie below and above the curve; shape (2, points)."""
+        if self.refit.allowance is None or self.refit.sides is None:
+            return np.tile(np.abs(self.allowance), (2, 1))
+        return self.refit.sides(self.log_sizes, self.mean, self.grid)
 
     @cached_property
     def seed_weights(self) -> Floats:
@@ -222,11 +232,14 @@ def intervals(
         variance, weight = variance + sampling, weight + sampling**2 / (curve.blocks - 1)
     degrees = np.where(weight > 0, variance**2 / np.where(weight > 0, weight, 1.0), 1.0)
     half = t_quantile((1 + confidence) / 2, degrees) * np.sqrt(variance)
-    half = half + np.abs(curve.allowance)
+    below, above = (half + side for side in curve.sides)
     gaps = finetuned.mean(axis=1, keepdims=True) - curve.fitted
     nearest = np.abs(gaps).argmin(axis=1)
     return [
-        replace(kept_sizes(curve.grid, gaps[cell], half[cell]), degrees=float(degrees[cell, place]))
+        replace(
+            kept_sizes(curve.grid, gaps[cell], below[cell], above[cell]),
+            degrees=float(degrees[cell, place]),
+        )
         for cell, place in enumerate(nearest)
     ]
 
@@ -263,10 +276,17 @@ def _gap_variance(finetuned: Floats, fits: Floats, squares: Floats) -> Floats:
     return np.asarray(np.maximum(variance, 0.0) / finetuned.shape[1], np.float64)
 
 
-def kept_sizes(grid: Floats, gap: Floats, half: Floats) -> Interval:
-    """The hull of the sizes whose gap is at most half the width there; all of shape (points,)."""
-    low = _first_crossing(grid, gap + half)
-    high = _first_crossing(-grid[::-1], (half - gap)[::-1])
+def kept_sizes(grid: Floats, gap: Floats, below: Floats, above: Floats) -> Interval:
+    """The hull of the sizes that a gap does not contradict.
+
+    Args:
+        grid: log sizes; shape (points,), as all of these.
+        gap: of the fine-tuned log loss and the curve.
+        below: how far the loss may lie below the curve.
+        above: how far above it.
+    """
+    low = _first_crossing(grid, gap + below)
+    high = _first_crossing(-grid[::-1], (above - gap)[::-1])
     return Interval(
         low=None if low is None else float(np.exp(low)),
         high=None if high is None else float(np.exp(-high)),

@@ -77,7 +77,7 @@ def read_curve(
         return Reading(curve=Curve.through(sizes_bytes, losses), refit=Refit())
     if method == "linear":
         # Straight lines in bytes are known to run above a convex curve: all of that is allowed for.
-        refit = Refit(fit=fit_linear, allowance=_off_the_cubic)
+        refit = Refit(fit=fit_linear, allowance=_off_the_cubic, sides=None)
         return Reading(curve=LinearCurve.through(sizes_bytes, losses), refit=refit)
     if method == "published":
         return Reading(curve=PublishedCurve.through(sizes_bytes, losses), refit=None)
