@@ -28,7 +28,7 @@ from bytetransfer.transfer.estimate import Estimates, estimate_transfer
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")
 
-PAGES = ("plain", "hostile", "aligned", "wide", "packed")
+PAGES = ("plain", "hostile", "aligned", "wide")
 MANY = ("pt", "es", "fr", "de", "en", "hu", "fi", "sw", "tr", "vi", "ar", "el", "ko", "ja", "uk")
 RATIO = 4.5  # WCAG 2.2, AA, for text of normal size
 
@@ -73,9 +73,7 @@ def addresses(
         path = Path(folder / f"{name}.html")
         path.write_text(render_html(page), encoding="utf-8")
         found[name] = path.as_uri()
-    packed = folder / "packed.html"
-    packed.write_text(render_html(report, most_bytes=0), encoding="utf-8")
-    return {**found, "packed": packed.as_uri()}
+    return found
 
 
 def troubles(browser) -> list[object]:
@@ -96,16 +94,6 @@ def test_it_opens_without_errors_or_requests(browser, addresses, name):
     assert troubles(browser) == []
     assert requests(browser) == [addresses[name]]
     assert browser.run("document.title") != "gone"
-
-
-def test_a_packed_page_opens_as_the_same_page(browser, addresses):
-    seen = []
-    for name in ("plain", "packed"):
-        browser.open(addresses[name])
-        browser.run("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
-        seen.append(browser.run("document.querySelector('main').outerHTML"))
-    assert "packed" not in seen[1]
-    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("width", [360, 1200])

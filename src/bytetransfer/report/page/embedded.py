@@ -121,7 +121,7 @@ def page_style() -> str:
 def page_script() -> str:
     """The script of the page: its parts as one, which leaves nothing behind in the window."""
     parts = "".join(_read(f"script/{name}.js") for name in _SCRIPT)
-    return f'"use strict";\n(async () => {{\n{parts}}})();\n'
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def figure_style() -> str:

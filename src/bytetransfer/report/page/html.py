@@ -33,7 +33,6 @@ from bytetransfer.report.page.embedded import (
     page_style,
     plain_text,
 )
-from bytetransfer.report.page.packing import MOST_BYTES, Packing
 from bytetransfer.report.wording import END_ISOLATE, ISOLATE, bare, visible
 
 LISTING_CHARACTERS = 100_000
@@ -42,34 +41,32 @@ _SIZE = re.compile(r"(\d) (?=(?:B|[kMGT]B|%)(?!\w))")
 _SYMBOL = re.compile(r"\bD_([FET])\b")
 
 
-def render_html(report: Report, *, version: str = "", most_bytes: int = MOST_BYTES) -> str:
+def render_html(report: Report, *, version: str = "") -> str:
     """The page of a report.
 
     Args:
         report: what it shows.
         version: of a page that is served: it asks its server whether there is another by now.
-        most_bytes: how large it may be before parts of it are packed (`packing`).
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    choices, packing = number_choices(report), Packing()
+    choices = number_choices(report)
     environment.filters.update(prose=prose, plain=plain_text, listing=listing, svg=_svg)
     environment.filters.update(shade=_shade, alignment=_alignment, rows=_rows)
-    environment.globals.update(part=packing.part, script_data=packing.data)
     environment.filters["content"] = _content
     environment.filters["choice"] = lambda part: _choice(part, choices)
     template = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
     style, script = page_style(), page_script()
-    page = environment.from_string(template).render(
+    return environment.from_string(template).render(
         report=report,
         style=Markup(style),
         script=Markup(script),
         symbols=Markup(symbols()),
         policy=Markup(_policy(style, script, is_live=bool(version))),
         version=version,
+        data=Markup(embedded(report, choices)),
     )
-    return packing.finished(page, embedded(report, choices), most_bytes)
 
 
 def write_html(report: Report, path: Path) -> None:

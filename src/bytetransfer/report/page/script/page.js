@@ -1,17 +1,6 @@
 // What all parts of the script work with: the embedded data, and rows and cells by number.
 
-// Of a large page a part comes packed, with the data; it is put where it belongs before all else.
-async function unpacked(element) {
-  const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
-  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const found = JSON.parse(await new Response(inflated).text());
-  const places = document.querySelectorAll("[data-packed]");
-  found.parts.forEach((html, number) => { places[number].outerHTML = html; });
-  return found.data;
-}
-
-const packed = document.getElementById("packed");
-const data = packed ? await unpacked(packed) : JSON.parse(document.getElementById("data").textContent);
+const data = JSON.parse(document.getElementById("data").textContent);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 function make(name, attributes = {}, ...children) {
