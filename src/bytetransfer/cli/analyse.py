@@ -87,9 +87,8 @@ def analyse(
         return
     to = console()
     for section in sections:
-        to.print(
-            plain_section(section), "\n", soft_wrap=True, markup=False, highlight=False, emoji=False
-        )
+        text = plain_section(section, to.width) + "\n"
+        to.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def _of_study(path: Path, store: Path | None, analyses: tuple[str, ...]) -> list[Any]:
