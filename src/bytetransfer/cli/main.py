@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from bytetransfer.cli.analyse import analyse, published
 from bytetransfer.cli.report import figures, report
@@ -28,6 +29,11 @@ from bytetransfer.errors import RunFailedError, UserError
 from bytetransfer.files.disk import shown_path
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bytetransfer.results.project import Project
+    from bytetransfer.runs.stages import Stage
+    from bytetransfer.runs.status import Forecast
     from bytetransfer.transfer.estimate import Estimates
 
 _COLUMNS = """\b
@@ -135,6 +141,14 @@ def plan(
     "--source", "sources", multiple=True, metavar="NAME=FILES", help="Text to start from."
 )
 @click.option("--target", "targets", multiple=True, metavar="NAME=FILES", help="Text to learn.")
+@click.option(
+    "--learner",
+    "learners",
+    multiple=True,
+    metavar="NAME",
+    help="With --source and --target: who learns, once for each  [default: ngram, and "
+    "transformer/nano where torch is installed]",
+)
 @STORE
 @WORKERS
 @RANKS
@@ -145,6 +159,7 @@ def run(
     study: Path | None,
     sources: tuple[str, ...],
     targets: tuple[str, ...],
+    learners: tuple[str, ...],
     store: Path | None,
     workers: int | None,
     ranks: int,
@@ -156,6 +171,12 @@ def run(
     With --source and --target instead of a study file, the study file they stand for is written
     first.
     """
+    if learners and study is not None:
+        names = ", ".join(f'"{name}"' for name in learners)
+        raise click.UsageError(
+            "--learner goes with --source and --target; the learners of a study stand in its "
+            f"file: write learners = [{names}] in {study}"
+        )
     if study is None or sources or targets:
         from bytetransfer.study.quickstart import write_study
 
@@ -166,7 +187,7 @@ def run(
         except FileNotFoundError:
             what, todo = "the folder you are in was removed", "go to another one"
             raise UserError(what, todo=todo) from None
-        study = write_study(sources, targets, folder)
+        study = write_study(sources, targets, folder, learners)
         say(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
     _run(study, store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 
@@ -183,7 +204,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
 
     project = Project.open(study, store=store)
     found = project.status(project.stage())
-    print_value(found, as_json, lambda to: print_status(found, to))
+    print_value(found, as_json, lambda to: print_status(found, to, study=shown_path(study)))
 
 
 @main.command(epilog=_COLUMNS)
@@ -307,12 +328,16 @@ def _run(
     with PrepareDisplay(console(err=True), quiet=quiet) as display:
         corpora = project.prepare(display)
     log = console(err=True)
-    for stage in project.stages(corpora):
+    for number, stage in enumerate(project.stages(corpora)):
         planned, note = stage.plan, project.stage_note(stage)
         if note and not quiet:
             say(f"adaptive: {note}", err=True)
         many = workers or project.default_workers(planned, ranks=ranks)
-        with RunDisplay(planned, project.store, log, quiet=quiet) as display:
+        # the first stage alone: later ones go by what its runs took
+        forecast = None if number or quiet else _told_cost(project, stage, many, log)
+        with RunDisplay(
+            planned, project.store, log, quiet=quiet, workers=many, forecast=forecast
+        ) as display:
             state = project.run(planned, workers=many, ranks=ranks, watch=display)
     measurements = project.measurements(planned)
     if (note := project.unverified_note(planned)) and not quiet:
@@ -329,6 +354,19 @@ def _run(
         raise RunFailedError(failure_message(planned, state, project.store))
     if lost := project.lost(planned, state, measurements):
         raise RunFailedError(lost_message(lost))
+
+
+def _told_cost(project: Project, stage: Stage, workers: int, log: Console) -> Forecast:
+    """Say what is to be done and how long it will take; nothing where nothing is left."""
+    from bytetransfer.cli.display import print_cost
+    from bytetransfer.runs.calibrate import bytes_per_second_apart
+
+    found = project.forecast(stage, workers=workers, speed=bytes_per_second_apart)
+    said = {*project.remarks(), f"Adaptive: {project.stage_note(stage)}."}
+    notes = [note for note in found.notes if note not in said]
+    if any(row.reused < row.runs for row in found.learners):
+        print_cost(msgspec.structs.replace(found, notes=notes), log, workers=workers)
+    return found
 
 
 main.add_command(report)

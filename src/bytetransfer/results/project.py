@@ -45,6 +45,7 @@ from bytetransfer.runs.leftovers import sweep_runs
 from bytetransfer.measurements.measurement import Measurements
 from bytetransfer.runs.status import (
     Forecast,
+    Speed,
     Status,
     forecast,
     status,
@@ -354,10 +355,9 @@ class Project:
         """What will surprise in the study, and what slows it on this machine."""
         return [*remarks(self.study), *slower_paths(self.study.learners, self.study.numerics)]
 
-    def forecast(self, stage: Stage, *, workers: int) -> Forecast:
+    def forecast(self, stage: Stage, *, workers: int, speed: Speed = bytes_per_second) -> Forecast:
         """What is left of a stage would take on this machine, which is timed for it."""
         reasons = self._unprepared()
-        speed = bytes_per_second
         found = forecast(stage.plan, self.store, workers=workers, speed=speed, reasons=reasons)
         notes = [*self.remarks(), *found.notes]
         if self.study.adaptive is not None:
@@ -373,6 +373,7 @@ class Project:
             self.measurements(stage.plan).rows,
             now=time.time(),
             reasons=self._unprepared(),
+            is_locked=lambda: self.store.is_locked(f"study-{self.study.name}"),
         )
         return msgspec.structs.replace(found, stage=self.stage_note(stage))
 
