@@ -1,4 +1,5 @@
 import io
+import re
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from bytetransfer.cli.display import (
     PrepareDisplay,
     RunDisplay,
     print_corpora,
+    print_cost,
     print_forecast,
     print_status,
 )
@@ -157,12 +159,42 @@ def test_status_says_what_is_wrong_by_name(make, plan, store, log):
     make.finish(store, plan.runs[neural.key].run, loss=7.0, stopped="budget")
     store.fail(keys[1], "out of [red]luck[/red]")
     rows = collect(plan, store, regime="converged").rows
-    print_status(status(plan, store, rows, now=0.0), log)
+    print_status(status(plan, store, rows, now=0.0), log, study="small.toml")
     shown = written(log)
     assert f"small: 1 of {len(plan.runs)} runs done" in shown
     assert f"failed   {plan.runs[keys[1]].label}: out of [red]luck[/red]" in shown
     assert "1 runs not converged:\n" in shown
     assert plan.runs[neural.key].label in shown
+
+
+def test_a_stopped_study_is_said_to_be_stopped_and_how_to_go_on(make, plan, store, log):
+    key = next(iter(plan.runs))
+    progress = RunProgress(
+        bytes_seen=600, expected_bytes=1000, bits_per_byte=None, started=0.0, updated=0.0
+    )
+    store.show_progress(key, progress)
+    found = status(plan, store, [], now=60.0, is_locked=lambda: False)
+    print_status(found, log, study="a/small.toml")
+    assert f"  stopped  {plan.runs[key].label}: after 600 B of at most 1 kB\n" in written(log)
+    assert written(log).endswith("not running; `bytetransfer run a/small.toml` goes on\n")
+
+
+def test_a_log_says_how_long_is_left_from_the_first_run_on(make, plan, store, log):
+    expected = forecast(plan, store, workers=2, speed=lambda *_: 100.0)
+    key = next(iter(plan.runs))
+    with RunDisplay(plan, store, log, quiet=False, workers=2, forecast=expected) as display:
+        show(display, plan, running=[key])
+        make.finish(store, plan.runs[key].run, loss=2.5)
+        show(display, plan, done=[key])
+    (line,) = written(log).splitlines()
+    assert re.search(r"; about [1-9].* left$", line), line
+
+
+def test_what_is_to_be_done_is_told_with_its_time_in_all(plan, store, log):
+    print_cost(forecast(plan, store, workers=2, speed=lambda *_: 1e5), log, workers=2)
+    lines = written(log).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["learner", "ngram", NEURAL]
+    assert re.fullmatch(r"about \d.* in all, 2 runs at a time", lines[-1])
 
 
 def test_a_forecast_fits_a_log_of_80_columns(make, plan, store, log):

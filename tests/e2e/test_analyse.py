@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from bytetransfer.explain.sections import ANALYSES
+
+STUDIES = Path(__file__).parents[2] / "docs/studies"
 
 
 def test_a_study_is_explained_in_plain_words_and_for_machines(finished_place: Any) -> None:
@@ -35,6 +39,27 @@ def test_every_analysis_of_the_published_figures_has_an_answer_or_a_reason(
     assert "nan" not in found.stdout.lower().split()
     if name in ("consistency", "commutativity", "decomposition", "scaling"):
         assert section["tables"]
+
+
+@pytest.mark.parametrize("columns", [None, 60])
+@pytest.mark.parametrize(
+    "what",
+    [
+        (str(STUDIES / "neural/measurements.csv"), "--close", "es=pt"),
+        (str(STUDIES / "controls/measurements.csv"),),
+        ("published",),
+    ],
+)
+def test_no_line_is_longer_than_the_terminal_or_a_log_is_wide(
+    place: Any, monkeypatch: pytest.MonkeyPatch, what: tuple[str, ...], columns: int | None
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    told = place.call("analyse", *what)
+    assert told.exit_code == 0, told.output
+    longest = max(map(cell_len, told.stdout.splitlines()))
+    assert 50 < longest <= (columns or 80)
 
 
 def test_options_of_a_table_are_refused_for_a_study(finished_place: Any) -> None:

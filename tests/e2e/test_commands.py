@@ -66,7 +66,8 @@ def test_requests_are_for_whoever_does_them(place: Any) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["train"], ["run", "--seeds", "3"], ["plan"], ["run"], ["run", "--workers", "0", "x.toml"],
-     ["run", "study.toml", "--source", "en=en.txt"], ["run", "--source", "en=en.txt"]],
+     ["run", "study.toml", "--source", "en=en.txt"], ["run", "--source", "en=en.txt"],
+     ["run", "study.toml", "--learner", "ngram"], ["run", "--learner", "ngram"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_wrong_call_is_told_the_usage(arguments: list[str]) -> None:
@@ -183,6 +184,26 @@ def test_files_on_the_command_line_become_a_study(
     assert refused.exit_code == 2
     assert "says something else" in refused.stderr
     assert read_study(path).seeds == 2
+
+
+def test_a_learner_is_named_beside_files_and_not_beside_a_study(place: Any) -> None:
+    before = (place.folder / "study.toml").read_bytes()
+    refused = place.call("run", "study.toml", "--learner", "ngram", "--learner", "transformer/nano")
+    assert refused.exit_code == 2
+    said = 'write learners = ["ngram", "transformer/nano"] in study.toml'
+    assert said in " ".join(refused.stderr.split())
+    assert (place.folder / "study.toml").read_bytes() == before
+    ok(place.call("run", "--source", "en=en.txt", "--target", "fi=fi.txt", "--learner", "ngram"))
+    assert read_study(place.folder / "en-to-fi.toml").learners == ("ngram",)
+
+
+def test_what_a_study_takes_is_told_before_it_is_run(place: Any) -> None:
+    first = ok(place.call(*RUN)).stderr
+    assert re.search(r"^ngram +20 of 20 .* s$", first, re.MULTILINE)
+    assert first.index(" in all, one run at a time") < first.index("[1/20] ")
+    again = ok(place.call(*RUN)).stderr
+    assert "runs to do" not in again
+    assert ok(place.call(*RUN, "--quiet")).stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -324,8 +345,10 @@ def test_logs_read_well(place: Any, is_neat: Callable[[str], None]) -> None:
     is_neat(process.stderr)
     lines = process.stderr.splitlines()
     assert lines[:3] == ["preparing en", f"preparing {LONG}", "preparing fi"]
+    told = r"(; about .* left)?"
+    assert [line.split()[0] for line in lines[3:6]] == ["learner", "ngram", "about"]
     assert all(
-        re.match(r"\[\d+/20\] ngram: .* bits per byte, .* seen$", line) for line in lines[3:]
+        re.match(rf"\[\d+/20\] ngram: .* bits per byte, .* seen{told}$", line) for line in lines[6:]
     )
     for command in ("prepare", "plan", "status"):
         output = ok(place.call(command, "study.toml")).stdout

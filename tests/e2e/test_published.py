@@ -15,7 +15,7 @@ def test_it_prints_every_cell_and_writes_three_files(place, is_neat):
     result = place.call("published")
     assert result.exit_code == 0, result.output
     is_neat(result.output)
-    lines = re.findall(r"^[a-z]{2} +\d+ [MG]B .*$", result.stdout, re.MULTILINE)
+    lines = re.findall(r"^[a-z]{2} +\d+ [MG]B  [a-z]{2} .*$", result.stdout, re.MULTILINE)
     assert len(lines) == 159
     spanish = next(line for line in lines if line.split()[:4] == ["es", "600", "MB", "en"])
     assert "6.53 MB" in spanish

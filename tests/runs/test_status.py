@@ -19,8 +19,8 @@ def at_work(updated, **changes):
     return RunProgress(**(fields | changes), updated=updated)
 
 
-def status_of(plan, store, now=110.0):
-    return status(plan, store, collect(plan, store, regime="converged").rows, now=now)
+def status_of(plan, store, now=110.0, **options):
+    return status(plan, store, collect(plan, store, regime="converged").rows, now=now, **options)
 
 
 def test_an_empty_store_has_nothing_done(plan, store):
@@ -47,6 +47,24 @@ def test_done_running_and_failed_are_told_apart(make, plan, store):
         plan.runs[keys[3]].label: "ValueError: out of luck",
         plan.runs[keys[4]].label: "for no stated reason",
     }
+
+
+def test_a_run_that_has_gone_quiet_is_stopped_where_nobody_does_the_study(make, plan, store):
+    quiet, busy, failed = list(plan.runs)[:3]
+    store.show_progress(quiet, at_work(105.0 - 60))
+    store.show_progress(busy, at_work(105.0))
+    store.show_progress(failed, at_work(105.0 - 60))
+    store.fail(failed, "ValueError: out of luck")
+    assert status_of(plan, store, is_locked=lambda: True).stopped == []
+    (stopped,) = status_of(plan, store, is_locked=lambda: False).stopped
+    assert (stopped.label, stopped.bytes_seen) == (plan.runs[quiet].label, 600)
+
+
+def test_nobody_is_asked_for_the_lock_while_all_runs_are_heard_of(plan, store):
+    store.show_progress(next(iter(plan.runs)), at_work(105.0))
+    asked = []
+    status_of(plan, store, is_locked=lambda: bool(asked.append(1)))
+    assert not asked
 
 
 def test_results_without_a_digest_are_counted(make, plan, store):
@@ -134,3 +152,9 @@ def test_what_is_not_prepared_is_said(make, store):
     (first, _) = forecast(plan, store, workers=1, speed=None, reasons={"fi": "it moved"}).notes
     assert first == "Not prepared: fi (it moved)."
     assert status_of(plan, store).unprepared == {"fi": "never prepared"}
+
+
+def test_a_learner_that_could_not_be_timed_has_no_time(plan, store):
+    found = forecast(plan, store, workers=1, speed=lambda settings, _: None)
+    assert [row.seconds for row in found.learners] == [None, None]
+    assert found.seconds is None

@@ -386,6 +386,17 @@ def test_a_second_holder_is_refused_and_told_why(store):
         pass
 
 
+def test_whether_a_lock_is_held_can_be_seen_without_a_trace(store):
+    assert not store.is_locked("x")
+    assert not store.root.exists()
+    with store.lock("x", wait=False):
+        assert store.is_locked("x")
+        assert not store.is_locked("y")
+    assert not store.is_locked("x")
+    with store.lock("x", wait=False):
+        pass  # looking has not kept it
+
+
 def test_a_lock_is_freed_when_what_it_guards_fails(store):
     with pytest.raises(ZeroDivisionError), store.lock("x", wait=False):
         raise ZeroDivisionError

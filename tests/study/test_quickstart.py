@@ -68,6 +68,15 @@ def test_files_become_a_study_that_is_found_again(folder):
     assert path.read_bytes() == before
 
 
+def test_learners_that_are_named_are_the_ones_of_the_study(folder):
+    path = write_study(["en=en.txt"], ["fi=fi.txt"], folder, ["transformer/micro"])
+    assert read_study(path).learners == ("transformer/micro",)
+    path.unlink()
+    with pytest.raises(StudyError, match=r"no learner 'ngrm'; choose from ngram"):
+        write_study(["en=en.txt"], ["fi=fi.txt"], folder, ["ngrm"])
+    assert not list(folder.glob("*.toml"))
+
+
 def test_a_study_file_that_says_something_else_is_kept(folder):
     path = write_study(["en=en.txt"], ["fi=fi.txt"], folder)
     path.write_text(path.read_text() + "# mine\n")

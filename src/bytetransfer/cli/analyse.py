@@ -92,9 +92,8 @@ def analyse(
         return
     to = console()
     for section in sections:
-        to.print(
-            plain_section(section), "\n", soft_wrap=True, markup=False, highlight=False, emoji=False
-        )
+        text = plain_section(section, to.width) + "\n"
+        to.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def _close(given: tuple[str, ...]) -> dict[str, str]:

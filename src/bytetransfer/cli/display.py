@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
@@ -58,6 +59,15 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
+def print_cost(forecast: Forecast, console: Console, *, workers: int) -> None:
+    """What is to be done and how long it will take, before a study is begun."""
+    print_forecast(forecast, console)
+    if forecast.seconds:
+        at_a_time = f"{workers} runs at a time" if workers > 1 else "one run at a time"
+        told = f"about {format_duration(forecast.seconds)} in all, {at_a_time}"
+        console.print(Text(told), soft_wrap=True)
+
+
 def print_keys(keys: Mapping[str, str], root: Path, console: Console) -> None:
     """Keys of requested runs, parents first, and the command that does one."""
     for key, label in keys.items():
@@ -67,8 +77,8 @@ def print_keys(keys: Mapping[str, str], root: Path, console: Console) -> None:
         console.print(Text(f"one of them, those above it done: {command}"), soft_wrap=True)
 
 
-def print_status(status: Status, console: Console) -> None:
-    """How far a study is, what is at work, and what failed."""
+def print_status(status: Status, console: Console, *, study: str) -> None:
+    """How far a study is, what is at work, what was stopped, and what failed."""
     console.print(Text(f"{status.study}: {status.done} of {status.total} runs done"))
     if status.stage:
         console.print(Text(f"adaptive: {status.stage}"), soft_wrap=True)
@@ -79,8 +89,16 @@ def print_status(status: Status, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
     for running in status.running:
         console.print(Text(f"  at work  {running_line(running)}"), soft_wrap=True)
+    for stopped in status.stopped:
+        console.print(Text(f"  stopped  {stopped_line(stopped)}"), soft_wrap=True)
+    if status.stopped and not status.running:
+        console.print(Text(f"not running; `bytetransfer run {study}` goes on"), soft_wrap=True)
     for label, reason in status.failed.items():
         console.print(Text(f"  failed   {label}: {reason}"), soft_wrap=True)
+    _print_flagged(status, console)
+
+
+def _print_flagged(status: Status, console: Console) -> None:
     for what, labels in (
         ("not converged", status.not_converged),
         ("below the surface learner", status.below_surface),
@@ -95,6 +113,12 @@ def _print_whole(table: Table, console: Console) -> None:
     """Print a table with nothing cut off, wider than the terminal or the log if it must be."""
     room = console.options.update_width(_AMPLE_WIDTH)
     console.print(Segments(console.render(table, room)), soft_wrap=True, end="")
+
+
+def stopped_line(run: RunningRun) -> str:
+    """A run that was stopped: bytes seen."""
+    seen, most = format_bytes(run.bytes_seen), format_bytes(run.expected_bytes)
+    return f"{run.label}: after {seen} of at most {most}"
 
 
 def running_line(run: RunningRun) -> str:
@@ -171,14 +195,26 @@ class RunDisplay:
         store: gives signs of life and results.
         console: where it goes.
         quiet: show nothing.
+        workers: runs at a time.
+        forecast: how long each learner is expected to take, until its first runs tell.
     """
 
-    def __init__(self, plan: Plan, store: Store, console: Console, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        console: Console,
+        *,
+        quiet: bool,
+        workers: int = 1,
+        forecast: Forecast | None = None,
+    ) -> None:
         self._plan, self._store, self._console = plan, store, console
         self._show, self._live_possible = not quiet, console.is_terminal
         self._known: frozenset[str] | None = None
         self._failed: set[str] = set()
-        self._most_running = 1
+        self._most_running = workers
+        self._forecast, self._workers = forecast, workers
         self._pace: dict[str, tuple[float, float]] = {}  # learner: seconds, work of finished runs
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -189,6 +225,7 @@ class RunDisplay:
         )
         self._task = self._bar.add_task(plan.study, total=len(plan.runs), left="")
         self._live: Live | None = None
+        self._expected: dict[str, float] = {}
 
     def __enter__(self) -> RunDisplay:
         if self._show and self._live_possible:
@@ -211,20 +248,22 @@ class RunDisplay:
             return
         if self._known is None:
             self._known = state.done
+            self._expected = self._expected_paces(state.done)
             self._note_pace(state.done)
             if state.done:
                 self._say(f"{len(state.done)} of {state.total} runs are done already")
         for key in sorted(self._known - state.done):
             self._say(f"{self._plan.runs[key].label}: deleted since it was done; it is done again")
         self._known &= state.done
-        for count, key in enumerate(sorted(state.done - self._known), len(self._known) + 1):
-            self._say(f"[{count}/{state.total}] {self._outcome(key)}")
         self._note_pace(state.done - self._known)
+        left = self._time_left(state)
+        for count, key in enumerate(sorted(state.done - self._known), len(self._known) + 1):
+            told = f"; {left}" if left else ""
+            self._say(f"[{count}/{state.total}] {self._outcome(key)}{told}")
         self._known |= state.done
         for key in sorted(state.failed.keys() - self._failed):
             self._say(f"FAILED {self._plan.runs[key].label}: {state.failed[key]}")
             self._failed.add(key)
-        left = self._time_left(state)
         self._bar.update(self._task, completed=len(state.done), left=left)
         if self._live is not None:
             lines = [Text(f"  {self._running(key)}") for key in sorted(state.running)]
@@ -256,14 +295,28 @@ class RunDisplay:
                 pace = (seconds + environment.seconds, work + planned.cost.weight)
                 self._pace[planned.learner] = pace
 
+    def _expected_paces(self, done: frozenset[str]) -> dict[str, float]:
+        """Seconds of one worker for a unit of work, by learner, as far as they were forecast."""
+        work: dict[str, float] = {}
+        for key, planned in self._plan.runs.items():
+            if key not in done:
+                work[planned.learner] = work.get(planned.learner, 0.0) + planned.cost.weight
+        rows = self._forecast.learners if self._forecast else ()
+        return {
+            row.learner: row.seconds * self._workers / work[row.learner]
+            for row in rows
+            if row.seconds and work.get(row.learner)
+        }
+
     def _time_left(self, state: State) -> str:
         """From what each learner's finished runs took; learners differ by orders of magnitude."""
         self._most_running = max(self._most_running, len(state.running))
         over = state.done | state.failed.keys() | state.blocked
         ahead = [planned for key, planned in self._plan.runs.items() if key not in over]
-        if not ahead or any(planned.learner not in self._pace for planned in ahead):
+        found = {learner: seconds / work for learner, (seconds, work) in self._pace.items()}
+        paces = {**self._expected, **found}
+        if not ahead or any(planned.learner not in paces for planned in ahead):
             return ""
-        paces = {learner: seconds / work for learner, (seconds, work) in self._pace.items()}
         seconds = sum(planned.cost.weight * paces[planned.learner] for planned in ahead)
         return f"about {format_duration(seconds / self._most_running)} left"
 
@@ -278,9 +331,12 @@ class TerminalProgress(StudyProgress):
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._as_json, self._quiet, self._log = as_json, quiet, console(err=True)
+        self._said: set[str] = set()
+        self._told: Forecast | None = None
 
     def note(self, text: str) -> None:
         """A line on standard error."""
+        self._said |= {text, f"{text[:1].upper()}{text[1:]}."}
         if not self._quiet:
             say(text, err=True)
 
@@ -288,9 +344,23 @@ class TerminalProgress(StudyProgress):
         """Which corpus is read, and how much of it."""
         return PrepareDisplay(self._log, quiet=self._quiet)
 
-    def running(self, plan: Plan, store: Store) -> RunDisplay:
-        """Runs done and at work."""
-        return RunDisplay(plan, store, self._log, quiet=self._quiet)
+    def running(
+        self, plan: Plan, store: Store, workers: int, cost: Callable[[], Forecast]
+    ) -> RunDisplay:
+        """What is to be done and how long it will take, then runs done and at work.
+
+        The cost is told before the first stage alone: later ones go by what its runs took.
+        """
+        forecast = None
+        if not self._quiet and self._told is None:
+            forecast = self._told = cost()
+            if any(row.reused < row.runs for row in forecast.learners):
+                notes = [note for note in forecast.notes if note not in self._said]
+                shown = msgspec.structs.replace(forecast, notes=notes)
+                print_cost(shown, self._log, workers=workers)
+        return RunDisplay(
+            plan, store, self._log, quiet=self._quiet, workers=workers, forecast=forecast
+        )
 
     def written(self, results: Results, page: Path) -> None:
         """The answer, and where the report lies."""

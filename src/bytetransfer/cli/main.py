@@ -27,6 +27,7 @@ from bytetransfer.cli.shared import (
 )
 from bytetransfer.cli.terminal import console, say, say_json
 from bytetransfer.errors import UserError
+from bytetransfer.files.disk import shown_path
 
 _COLUMNS = """\b
 A table (.csv, .tsv, .parquet) has a row per run, and the columns
@@ -133,6 +134,14 @@ def plan(
     "--source", "sources", multiple=True, metavar="NAME=FILES", help="Text to start from."
 )
 @click.option("--target", "targets", multiple=True, metavar="NAME=FILES", help="Text to learn.")
+@click.option(
+    "--learner",
+    "learners",
+    multiple=True,
+    metavar="NAME",
+    help="With --source and --target: who learns, once for each  [default: ngram, and "
+    "transformer/nano where torch is installed]",
+)
 @STORE
 @WORKERS
 @RANKS
@@ -143,6 +152,7 @@ def run(
     study: Path | None,
     sources: tuple[str, ...],
     targets: tuple[str, ...],
+    learners: tuple[str, ...],
     store: Path | None,
     workers: int | None,
     ranks: int,
@@ -154,6 +164,12 @@ def run(
     With --source and --target instead of a study file, the study file they stand for is written
     first.
     """
+    if learners and study is not None:
+        names = ", ".join(f'"{name}"' for name in learners)
+        raise click.UsageError(
+            "--learner goes with --source and --target; the learners of a study stand in its "
+            f"file: write learners = [{names}] in {study}"
+        )
     if study is None or sources or targets:
         from bytetransfer.study.quickstart import write_study
 
@@ -164,7 +180,7 @@ def run(
         except FileNotFoundError:
             what, todo = "the folder you are in was removed", "go to another one"
             raise UserError(what, todo=todo) from None
-        study = write_study(sources, targets, folder)
+        study = write_study(sources, targets, folder, learners)
         say(f"wrote {study}: the study these files stand for; edit it as you like", err=True)
     _run(study, store=store, workers=workers, ranks=ranks, as_json=as_json, quiet=quiet)
 
@@ -181,7 +197,7 @@ def status(study: Path, store: Path | None, as_json: bool) -> None:
 
     project = Project.open(study, store=store)
     found = project.status(project.stage())
-    print_value(found, as_json, lambda to: print_status(found, to))
+    print_value(found, as_json, lambda to: print_status(found, to, study=shown_path(study)))
 
 
 @main.command(epilog=_COLUMNS)

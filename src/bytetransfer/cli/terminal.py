@@ -22,6 +22,7 @@ from bytetransfer.errors import StoreError
 from bytetransfer.readable import readable, readable_json, replacement
 
 _INSTEAD = "bytetransfer.replacement"
+_LOG_WIDTH = 80
 
 
 class ReaderGoneError(Exception):
@@ -79,8 +80,14 @@ def say_json(text: str) -> None:
 
 
 def console(*, err: bool = False) -> Console:
-    """A console on standard output or standard error."""
-    return _Console(file=cast(IO[str], _Stream(err=err)))
+    """A console on standard output or standard error.
+
+    Where that is no terminal, lines have 80 places unless COLUMNS says otherwise, whatever the
+    terminal is like that the command was started in.
+    """
+    stream = _Stream(err=err)
+    is_open = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return _Console(file=cast(IO[str], stream), width=None if is_open else _LOG_WIDTH)
 
 
 def drop_output() -> None:

@@ -9,6 +9,21 @@ from typing import IO, Any
 from bytetransfer.errors import StoreError
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file; looking makes no file.
+
+    Whoever asks for the lock at this very moment may be refused it: ask seldom.
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # held, or on a disk that does not say
+        return True
+    return False
+
+
 def hold(file: IO[Any], where: Path, *, wait: bool, busy: str = "", local: str) -> None:
     """Lock an open file until it is closed.
 

@@ -36,7 +36,7 @@ def print_readings(cells: Sequence[Reading], console: Console) -> None:
         for cell in group:
             style = "yellow" if cell.artefact else ""
             write_line(Text(_row(_line(cell), widths, grouped), style=style), console)
-    for line in ["", *plain_section(findings_section(cells)).splitlines()]:
+    for line in ["", *plain_section(findings_section(cells), console.width).splitlines()]:
         write_line(Text(line), console)
 
 

@@ -63,6 +63,7 @@ class Table:
         legend: what the shades of a heat map stand for.
         order: what the order of rows and columns is called.
         orders: other orders of rows and columns (the first left out) than the one they stand in.
+        minor: titles of columns that a terminal leaves out first where a table is too wide.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Table:
     legend: tuple[Cell, ...] = ()
     order: str = ""
     orders: tuple[Order, ...] = ()
+    minor: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ from bytetransfer.runs.local import default_workers, engine_for
 from bytetransfer.runs.stages import Stage, is_done, stage_note, stages
 from bytetransfer.runs.status import (
     Forecast,
+    Speed,
     Status,
     forecast,
     status,
@@ -303,10 +304,9 @@ class Project:
         """What will surprise in the study, and what slows it on this machine."""
         return [*remarks(self.study), *slower_paths(self.study.learners, self.study.numerics)]
 
-    def forecast(self, stage: Stage, *, workers: int) -> Forecast:
+    def forecast(self, stage: Stage, *, workers: int, speed: Speed = bytes_per_second) -> Forecast:
         """What is left of a stage would take on this machine, which is timed for it."""
         reasons = self._unprepared()
-        speed = bytes_per_second
         found = forecast(stage.plan, self.store, workers=workers, speed=speed, reasons=reasons)
         notes = [*self.remarks(), *found.notes]
         if self.study.adaptive is not None:
@@ -322,6 +322,7 @@ class Project:
             self.measurements(stage.plan).rows,
             now=time.time(),
             reasons=self._unprepared(),
+            is_locked=lambda: self.store.is_locked(f"study-{self.study.name}"),
         )
         return msgspec.structs.replace(found, stage=self.stage_note(stage))
 

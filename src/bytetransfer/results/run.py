@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from bytetransfer.errors import RunFailedError
 from bytetransfer.planning.plan import Plan
 from bytetransfer.results.project import Project
 from bytetransfer.results.results import Results
+from bytetransfer.runs.calibrate import bytes_per_second_apart
 from bytetransfer.runs.execute import State
+from bytetransfer.runs.status import Forecast
 from bytetransfer.runs.store import Store
 
 _MOST_LABELS = 5
@@ -26,8 +29,17 @@ class Progress:
         """Entered while text is prepared; gets the name of a corpus and how much of it is read."""
         return nullcontext(lambda corpus, bytes_read: None)
 
-    def running(self, plan: Plan, store: Store) -> AbstractContextManager[Callable[[State], None]]:
-        """Entered for each stage of a study; gets every state of its runs."""
+    def running(
+        self, plan: Plan, store: Store, workers: int, cost: Callable[[], Forecast]
+    ) -> AbstractContextManager[Callable[[State], None]]:
+        """Entered for each stage of a study; gets every state of its runs.
+
+        Args:
+            plan: the runs of the stage.
+            store: where they lie.
+            workers: how many run at a time.
+            cost: what is left of the stage would take; timed when it is called.
+        """
         return nullcontext(lambda state: None)
 
     def written(self, results: Results, page: Path) -> None:
@@ -72,7 +84,8 @@ def run_study(
         if note := project.stage_note(stage):
             progress.note(f"adaptive: {note}")
         many = workers or project.default_workers(plan, ranks=ranks)
-        with progress.running(plan, project.store) as show:
+        cost = partial(project.forecast, stage, workers=many, speed=bytes_per_second_apart)
+        with progress.running(plan, project.store, many, cost) as show:
             state = project.run(plan, workers=many, ranks=ranks, watch=show)
     results = project.results(plan)
     if note := project.unverified_note(plan):

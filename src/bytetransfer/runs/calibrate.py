@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from itertools import islice
@@ -25,6 +27,14 @@ from bytetransfer.learners.transformer.settings import (
 _DOCUMENTS = 100
 _PROBE_FLOPS = 2e11
 """A probe of about this many operations is seconds on a CPU core and nothing on a GPU."""
+_PATIENCE_SECONDS = 120.0
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """What another process is asked to time: a learner and how it computes."""
+
+    settings: Settings
+    numerics: Numerics | None
 
 
 def bytes_per_second(settings: Settings, numerics: Numerics | None) -> float:
@@ -45,6 +55,27 @@ def bytes_per_second(settings: Settings, numerics: Numerics | None) -> float:
     seconds = _fit_seconds(long, numerics, text) - _fit_seconds(short, numerics, text)
     speed = steps * _step_bytes(probed) / max(seconds, 1e-6)
     return speed * flops_per_byte(probed.shape) / flops_per_byte(settings.shape)
+
+
+def bytes_per_second_apart(settings: Settings, numerics: Numerics | None) -> float | None:
+    """The same, timed by a process of its own where the learner needs torch.
+
+    Whoever goes on to start workers must not hold a GPU, nor the memory that torch takes.
+
+    Returns:
+        None where it could not be timed: the runs themselves will say why.
+    """
+    if isinstance(settings, NgramSettings):
+        return bytes_per_second(settings, numerics)
+    asked = msgspec.json.encode(Probe(settings=settings, numerics=numerics))
+    command = [sys.executable, "-m", "bytetransfer.runs.calibrate"]
+    try:
+        timed = subprocess.run(
+            command, input=asked, capture_output=True, timeout=_PATIENCE_SECONDS, check=True
+        )
+        return msgspec.json.decode(timed.stdout, type=float)
+    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError):
+        return None
 
 
 def _small_enough(settings: TransformerSettings) -> TransformerSettings:
@@ -81,3 +112,9 @@ def _fit_seconds(settings: Settings, numerics: Numerics | None, text: Documents)
         begun = time.perf_counter()
         learner.fit(task, start=None, folder=Path(folder), watch=lambda _: None)
         return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    probe = msgspec.json.decode(sys.stdin.buffer.read(), type=Probe)
+    found = bytes_per_second(probe.settings, probe.numerics)
+    sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -19,7 +19,7 @@ from bytetransfer.units import format_bytes
 _RECENT_SECONDS = 30.0
 """A run whose last sign of life is older than this is not at work any more."""
 
-Speed = Callable[[Settings, Numerics | None], float]  # bytes a second of one worker
+Speed = Callable[[Settings, Numerics | None], float | None]  # bytes a second of one worker
 
 
 class LearnerForecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +88,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         total: runs of the plan.
         done: runs with a result.
         running: runs that gave a sign of life lately.
+        stopped: runs that have begun, gave none lately, and that no `run` of the study is doing.
         failed: label to the last line of why, of runs whose last try ended in an error.
         not_converged: labels of finished runs that were cut short or failed their check.
         below_surface: labels of finished runs the surface learner beats on the same bytes.
@@ -106,6 +107,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     unprepared: dict[str, str]
     stage: str = ""
     unverified: int = 0
+    stopped: list[RunningRun] = []
 
 
 def upper_bound(grid: Plan, stage: Plan) -> str:
@@ -163,7 +165,8 @@ def _forecast_learner(
             work[kind] += int(planned.cost.weight)
             example[kind] = planned.run
         speeds = {kind: speed(run.settings, run.numerics) for kind, run in example.items()}
-        seconds = sum(amount / speeds[kind] for kind, amount in work.items()) / workers
+        parts = [amount / one if (one := speeds[kind]) else None for kind, amount in work.items()]
+        seconds = None if None in parts else sum(part or 0.0 for part in parts) / workers
     return LearnerForecast(
         learner=name,
         runs=len(runs),
@@ -236,6 +239,7 @@ def status(
     *,
     now: float,
     reasons: Mapping[str, str] | None = None,
+    is_locked: Callable[[], bool] = lambda: True,
 ) -> Status:
     """How far a plan is.
 
@@ -245,16 +249,23 @@ def status(
         rows: measurements of the finished runs, for their flags.
         now: seconds since 1970.
         reasons: why corpora are not prepared, by name.
+        is_locked: whether a `run` of the study is at work; asked only where runs have gone quiet.
     """
     done = {key for key in plan.runs if store.is_done(key)}
     left = [key for key in plan.runs if key not in done]
     labels: Mapping[str, str] = {key: planned.label for key, planned in plan.runs.items()}
     failures = {labels[k]: reason for k in left if (reason := store.failure(k)) is not None}
+    begun = {key: run for key in left if (run := _begun_run(plan, store, key))}
+    running = {key: run for key in left if (run := running_run(plan, store, key, now=now))}
+    quiet = [
+        run for key, run in begun.items() if key not in running and labels[key] not in failures
+    ]
     return Status(
         study=plan.study,
         total=len(plan.runs),
         done=len(done),
-        running=[run for key in left if (run := running_run(plan, store, key, now=now))],
+        running=list(running.values()),
+        stopped=quiet if quiet and not is_locked() else [],
         failed={label: _last_line(reason) for label, reason in failures.items()},
         not_converged=[labels[row.run] for row in rows if row.not_converged],
         below_surface=[labels[row.run] for row in rows if row.below_surface],
@@ -288,6 +299,14 @@ def running_run(plan: Plan, store: Store, key: str, *, now: float) -> RunningRun
     """The last sign of life of a run, None if it gave none lately."""
     progress = store.progress(key)
     if progress is None or now - progress.updated > _RECENT_SECONDS:
+        return None
+    return _begun_run(plan, store, key)
+
+
+def _begun_run(plan: Plan, store: Store, key: str) -> RunningRun | None:
+    """The last sign of life of a run, None if it never gave one."""
+    progress = store.progress(key)
+    if progress is None:
         return None
     seconds = max(progress.updated - progress.started, 1e-9)
     return RunningRun(

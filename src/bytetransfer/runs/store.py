@@ -33,7 +33,7 @@ from bytetransfer.corpus.inputs import KnownCorpus, Origin
 from bytetransfer.errors import StoreError, UserError
 from bytetransfer.files.digests import has_seal, sealed, unsealed
 from bytetransfer.files.disk import disk_errors, is_there, listed, sweep_temporaries, write_atomic
-from bytetransfer.files.locks import hold
+from bytetransfer.files.locks import hold, is_held
 from bytetransfer.identity import canonical_json
 from bytetransfer.planning.run import Ending, Result, Run
 from bytetransfer.runs.remembered import remembered
@@ -342,6 +342,10 @@ class Store:
             local = "choose a folder on a local disk with --store"
             hold(file, self.root, wait=wait, busy=busy, local=local)
             yield
+
+    def is_locked(self, name: str) -> bool:
+        """Whether a process holds the lock of that name."""
+        return is_held(self.root / "locks" / f"{name}.lock")
 
 
 def _known(path: Path) -> KnownCorpus | None:

@@ -29,8 +29,12 @@ LEAST_BYTES = 20_000
 _LONGEST_NAME = 100
 
 
-def write_study(sources: Sequence[str], targets: Sequence[str], folder: Path) -> Path:
+def write_study(
+    sources: Sequence[str], targets: Sequence[str], folder: Path, learners: Sequence[str] = ()
+) -> Path:
     """Write the study file that `NAME=FILES` arguments stand for; its path.
+
+    Without `learners` it has those that are installed.
 
     The sizes fit the text there is, duplicates left out: the from-scratch curve reaches to what
     the smallest target can give, fine-tuning to a tenth of that.
@@ -46,7 +50,7 @@ def write_study(sources: Sequence[str], targets: Sequence[str], folder: Path) ->
         if named[name] != files:
             raise StudyError(f"{name!r} is given two different files", where="--source/--target")
     available = {name: _training_bytes(name, files, folder) for name, files in named.items()}
-    study = study_text(from_names, to_names, named, available, installed_learners())
+    study = study_text(from_names, to_names, named, available, learners or installed_learners())
     parse_study(study, where="--source/--target")  # before a file is left that says what it cannot
     path = folder / f"{_study_name(from_names, to_names)}.toml"
     if path.exists() and path.read_text(encoding="utf-8") != study:

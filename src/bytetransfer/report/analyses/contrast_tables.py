@@ -103,6 +103,7 @@ def contrast_table(name: str, caption: str, rows: list[tuple[Cell, ...]]) -> Tab
         name=name,
         caption=caption,
         columns=_COLUMNS,
+        minor=("D_E times",),
         rows=tuple(rows),
         is_open=len(rows) <= _OPEN_ROWS,
     )

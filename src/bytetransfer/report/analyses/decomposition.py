@@ -54,7 +54,7 @@ def decomposition_section(
         name="decomposition",
         title="What is it that transfers?",
         text=(
-            *_answer(answered, names),
+            *filter(None, [" ".join(_answer(answered, names))]),
             *_without_interval_words(answered),
             *_missing_words(answered),
             *_reading_words(answered, controlled),

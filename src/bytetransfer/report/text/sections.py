@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterable
 
-from rich.cells import cell_len
+from bytetransfer.report.document import Section
+from bytetransfer.report.text.tables import clean, key_of, lay_out, wrapped
+from bytetransfer.report.wording import bare
 
-from bytetransfer.report.document import Section, Table
-from bytetransfer.report.wording import bare, visible
-
-_WIDTH = 96
+_LEAST_WIDTH, _MOST_TEXT = 40, 96
 
 
-def plain_section(section: Section) -> str:
-    """Title, paragraphs and tables; figures are left out, every one has its table.
+def plain_section(section: Section, width: int = 80) -> str:
+    """Title, answer, tables, what is said of each group, and last how it was found.
+
+    Figures are left out, every one has its table.
+
+    Args:
+        section: its first paragraph is the answer.
+        width: places in a line; never taken for less than 40.
 
     >>> print(plain_section(Section(name="a", title="The answer", text=("It is 42.",))))
     The answer
     <BLANKLINE>
     It is 42.
     """
-    parts = [_clean(section.title)]
-    paragraphs = (*section.text, *section.further)
-    parts += ["\n".join(textwrap.wrap(_clean(text), _WIDTH)) for text in paragraphs]
-    parts += [_plain_table(table) for table in section.tables if table.rows]
-    return "\n\n".join(parts)
+    width = max(width, _LEAST_WIDTH)
+    return "\n\n".join(
+        [
+            *_paragraphs((section.title, *section.text[:1]), width),
+            *(lay_out(table, width) for table in section.tables if table.rows),
+            *_paragraphs((*section.further, *section.text[1:]), width),
+        ]
+    )
+
+
+def _paragraphs(texts: Iterable[str], width: int) -> list[str]:
+    return ["\n".join(wrapped(clean(text), min(width, _MOST_TEXT))) for text in texts]
 
 
 def section_rows(section: Section) -> dict[str, object]:
@@ -40,7 +52,7 @@ def section_rows(section: Section) -> dict[str, object]:
         "tables": {
             table.name: [
                 {
-                    _key(column.title, column.unit): {
+                    key_of(column): {
                         "value": bare(cell.value) if isinstance(cell.value, str) else cell.value,
                         "text": bare(f"{cell.text} {cell.detail}".strip()),
                     }
@@ -51,29 +63,3 @@ def section_rows(section: Section) -> dict[str, object]:
             for table in section.tables
         },
     }
-
-
-def _key(title: str, unit: str) -> str:
-    return f"{bare(title)} ({unit})" if unit else bare(title)
-
-
-def _plain_table(table: Table) -> str:
-    """Columns side by side, numbers to the right; lines are as long as they must be."""
-    heads = [_key(column.title, column.unit) for column in table.columns]
-    cells = [[_clean(f"{c.text} {c.detail}".strip()) for c in row] for row in table.rows]
-    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
-    right = [column.numeric for column in table.columns]
-    lines = [_row(line, widths, right) for line in (heads, *cells)]
-    return "\n".join([_clean(table.caption), *lines])
-
-
-def _row(cells: list[str], widths: list[int], right: list[bool]) -> str:
-    parts = []
-    for cell, width, numeric in zip(cells, widths, right, strict=True):
-        room = " " * (width - cell_len(cell))
-        parts.append(room + cell if numeric else cell + room)
-    return "  ".join(parts).rstrip()
-
-
-def _clean(text: str) -> str:
-    return visible(bare(text))
