@@ -51,7 +51,7 @@ class Setting:
         document_noise: standard deviation of the mean over all blocks of what a run makes of them
             on its own.
         blocks: of documents.
-        useless: whether the fine-tuned runs are the from-scratch runs of a size in the middle.
+        useless: whether the fine-tuned runs are the from-scratch runs of a size, on its bytes.
         shape: the kind of curve.
     """
 
@@ -253,7 +253,9 @@ def _table(
                 table = np.stack([1000 * math.log(2) * loss * hardness[arm], np.full(count, 1e3)])
                 blocks[key] = table.T
                 loss = float(table[0].sum() / table[1].sum() / math.log(2))
-            size = 10**6 if source >= 0 else round(SMALLEST_BYTES * math.exp(places[arm]))
+            size = round(SMALLEST_BYTES * math.exp(places[arm]))
+            if source >= 0 and same is None:
+                size = 10**6  # the run of a size over again has its bytes, all others these
             rows.append(
                 Measurement(
                     source=f"source {source:02}" if source >= 0 else SCRATCH, target="t",
