@@ -37,6 +37,7 @@ from bytetransfer.transfer.replicates import (
     replications,
 )
 from bytetransfer.transfer.resampling import Resampling
+from bytetransfer.transfer.rows import cells_of, check_row, check_same_test, unused_rows
 from bytetransfer.transfer.table import COLUMNS, Estimates, Refusal, TransferEstimate
 
 __all__ = ["COLUMNS", "Estimates", "Refusal", "TransferEstimate", "estimate_transfer"]
@@ -93,13 +94,13 @@ def estimate_transfer(
     check_confidence(confidence)
     check_method(method, extrapolate=extrapolate)
     for row in measurements:
-        _check(row)
+        check_row(row)
     replicated = replications(measurements)
     measurements = means_of_replicates(measurements)
     resampling = Resampling(resamples=resamples, seed=seed)
     reading = _Reading(measurements, replicated, resampling, method, extrapolate, confidence)
     cells, refusals = list[_Cell](), list[Refusal]()
-    for rows in _cells(measurements):
+    for rows in cells_of(measurements):
         try:
             cells.append(reading.read(rows))
         except MeasurementError as refused:
@@ -107,7 +108,7 @@ def estimate_transfer(
     found = zip(cells, reading.intervals(cells), strict=True)
     estimates = tuple(_row(cell, *limits, confidence) for cell, limits in found)
     laws = Laws(tuple(reading.laws()))
-    return Estimates(estimates, tuple(refusals), laws, _unused(measurements))
+    return Estimates(estimates, tuple(refusals), laws, unused_rows(measurements))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +167,7 @@ class _Reading:
             raise MeasurementError("the released script leaves zero-shot rows out")
         arm = self._arm(cell)
         tuned = [row for row in cell if row.seed in arm.seeds]
-        _check_same_test([*tuned, *arm.all_runs])
+        check_same_test([*tuned, *arm.all_runs])
         losses = np.log([row.bits_per_byte for row in tuned])
         inverse = arm.curve.invert(math.exp(losses.mean()))
         left_out = 0 if cell[0].curve in self.replicated else len({row.seed for row in cell})
@@ -337,60 +338,6 @@ def _any_flag(flags: Sequence[bool | None]) -> bool | None:
     if any(flags):
         return True
     return None if None in flags else False
-
-
-def _cells(measurements: Measurements) -> list[list[Measurement]]:
-    """Fine-tuned rows by cell: the seeds of one measurement."""
-    cells: dict[tuple[object, ...], list[Measurement]] = {}
-    for row in measurements:
-        if row.source != SCRATCH:
-            cells.setdefault(row.cell, []).append(row)
-    return list(cells.values())
-
-
-def _unused(measurements: Measurements) -> tuple[Measurement, ...]:
-    """From-scratch rows of no curve that a fine-tuned row of their target is read on.
-
-    No error here: of a study in progress, the fine-tuned runs of a learner may be yet to come.
-    """
-    curves = {row.curve for row in measurements if row.source != SCRATCH}
-    targets = {target for _, _, target in curves}
-    return tuple(
-        row for row in measurements
-        if row.source == SCRATCH and row.target in targets and row.curve not in curves
-    )  # fmt: skip
-
-
-def _check(row: Measurement) -> None:
-    named = f"source {row.source}, target {row.target}, {row.target_bytes} bytes, seed {row.seed}"
-    where = str(row.place or named)
-    if not (math.isfinite(row.bits_per_byte) and row.bits_per_byte > 0):
-        raise MeasurementError(
-            f"a loss of {row.bits_per_byte} bits per byte is not positive",
-            where=where,
-            todo="correct or delete the row",
-        )
-    for name in ("target_bytes", "pretrain_bytes", "nominal_bytes"):
-        if getattr(row, name) < 0:
-            what = f"{name} is {getattr(row, name)}, and no text has fewer than 0 bytes"
-            raise MeasurementError(what, where=where, todo="correct or delete the row")
-    if row.source == SCRATCH and row.pretrain_bytes:
-        raise MeasurementError(
-            f"a run from scratch with {row.pretrain_bytes} bytes of pretraining",
-            where=where,
-            todo="name its source, or set pretrain_bytes to 0",
-        )
-
-
-def _check_same_test(runs: Sequence[Measurement]) -> None:
-    sizes = sorted({run.test_bytes for run in runs if run.test_bytes is not None})
-    if len(sizes) > 1:
-        found = [
-            f"{size}{in_brackets(run for run in runs if run.test_bytes == size)}" for size in sizes
-        ]
-        raise MeasurementError(
-            f"the runs were tested on different text, of {' and '.join(found)} bytes"
-        )
 
 
 def _refusal(cell: Sequence[Measurement], method: Method, reason: str) -> Refusal:
