@@ -73,6 +73,8 @@ function written(row, number, isAsShown = false) {
   return [text(false), text(true)];
 }
 
+const BOUNDS = { "≥": "at least", "≤": "at most", "≳": "about or above", "≲": "about or below" };
+
 // What a cell is saved as, column by column: text, or a number with its bound and interval.
 function savedColumns(table) {
   const { columns, values, ends } = data.tables[table.id];
@@ -85,7 +87,7 @@ function savedColumns(table) {
     const head = unit ? `${title} (${unit})` : title;
     if (!values[number]) return [[head, rows.map((row) => shown(row, number))]];
     const found = [[head, rows.map((row) => values[number][row.number] ?? "")]];
-    const marks = rows.map((row) => ({ "≥": "at least", "≤": "at most" })[shown(row, number)[0]] || "");
+    const marks = rows.map((row) => BOUNDS[shown(row, number)[0]] || "");
     if (marks.some(Boolean)) found.push([`${title} bound`, marks]);
     if (ends[number]) {
       const end = (place) => rows.map((row) => (ends[number][row.number] || [])[place] ?? "");
@@ -116,11 +118,12 @@ function csv(table) {
 const TEX = {
   "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "$": "\\$", "&": "\\&", "#": "\\#", "%": "\\%",
   "_": "\\_", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "≥": "$\\geq$", "≤": "$\\leq$",
+  "≳": "$\\sim\\geq$", "≲": "$\\sim\\leq$",
   "−": "$-$", "–": "--", "…": "\\dots{}", "×": "$\\times$", "→": "$\\rightarrow$", "±": "$\\pm$", "α": "$\\alpha$",
 };
 
 const tex = (text) =>
-  text.replace(/[\\{}$&#%_~^≥≤−–…×→±α]/g, (found) => TEX[found]).replace(/\bD\\_([FET])\b/g, "$D_{\\mathrm{$1}}$");
+  text.replace(/[\\{}$&#%_~^≥≤≳≲−–…×→±α]/g, (found) => TEX[found]).replace(/\bD\\_([FET])\b/g, "$D_{\\mathrm{$1}}$");
 
 function latex(table) {
   const { caption, columns, values } = data.tables[table.id];
