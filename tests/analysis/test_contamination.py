@@ -117,6 +117,7 @@ def bootstrap_holds(sample, truth: float, noise) -> bool:
     return bool(low <= truth <= high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "clump"), [(0.002, 0.3), (0.02, 50), (0.1, 1)])
 def test_limits_hold_the_truth_in_95_of_100_samples(rate: float, clump: float) -> None:
     noise = np.random.default_rng(1)

@@ -17,6 +17,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 
+@pytest.mark.slow
 def test_dry_it_goes_through_every_step_and_says_that_figures_mean_nothing(tmp_path: Path) -> None:
     file = tmp_path / "gpu.json"
     done = run("--dry", "--processes", "2", "--seconds", "0.1", "--json", str(file))
@@ -28,6 +29,7 @@ def test_dry_it_goes_through_every_step_and_says_that_figures_mean_nothing(tmp_p
     assert len(done.stdout.splitlines()) == 2 + len(found["rows"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_without_a_device_it_says_so() -> None:
     done = run()

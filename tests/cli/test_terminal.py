@@ -37,6 +37,7 @@ def run(*arguments: str | Path, encoding: str = "utf-8", **streams: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-16"])
 def test_any_encoding_of_the_output_shows_everything_somehow(encoding: str, tmp_path: Path) -> None:
     path = table(tmp_path, "español–Ω")
@@ -51,6 +52,7 @@ def test_any_encoding_of_the_output_shows_everything_somehow(encoding: str, tmp_
     assert told[0]["source"] == "español–Ω"
 
 
+@pytest.mark.slow
 def test_standard_output_on_a_full_disk_is_one_message(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no device that is always full")
@@ -68,6 +70,7 @@ def test_standard_output_on_a_full_disk_is_one_message(tmp_path: Path) -> None:
             assert run(*arguments, stderr=full).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_the_program_in_silence(tmp_path: Path) -> None:
     path = table(tmp_path)
     for arguments in (("estimate", path), ("estimate", path, "--json"), ("-h",), ("plan", "-h")):

@@ -140,6 +140,7 @@ def test_a_large_window_of_an_honest_file_is_read(tmp_path):
     assert len(content(path)) == 900 << 17
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", COMPRESS)
 def test_an_endless_line_takes_no_more_memory_than_is_stated(tmp_path, ending, peak_memory):
     path = tmp_path / f"a.txt{ending}"

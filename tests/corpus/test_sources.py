@@ -86,7 +86,9 @@ def test_block_borders_do_not_matter(tmp_path_factory, lines, size, crlf):
     assume(not not_text(b"\n".join(lines)))  # what begins as an archive does is refused as one
     folder = tmp_path_factory.mktemp("lines")
     end = b"\r\n" if crlf else b"\n"
-    (folder / "a.txt").write_bytes(b"".join(line + end for line in lines))
+    text = b"".join(line + end for line in lines)
+    assume(not_text(text) is None is not_text(text[:size]))  # nor the beginning of an archive
+    (folder / "a.txt").write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks.raw_blocks, "__defaults__", (size,))
         assert read(FileSource(files=("a.txt",), errors="keep"), folder) == lines

@@ -19,6 +19,7 @@ def adaptive(place):
     return place
 
 
+@pytest.mark.slow
 def test_an_adaptive_study_says_where_it_is_and_why_it_ends(place, is_neat):
     adaptive(place)
     planned = place.call("plan", "study.toml")
@@ -39,6 +40,7 @@ def test_an_adaptive_study_says_where_it_is_and_why_it_ends(place, is_neat):
     assert place.call("estimate", "study.toml").exit_code == 0
 
 
+@pytest.mark.slow
 def test_with_the_full_grid_there_nothing_is_trained_again(place):
     adaptive(place)
     place.write("grid.toml", (place.folder / "study.toml").read_text(encoding="utf-8"))

@@ -248,6 +248,7 @@ def test_a_full_disk(place: Any, command: str, full_disk: Callable[..., Any]) ->
     assert place.call(command, "study.toml").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_runs_are_at_work(place: Any, tmp_path: Path) -> None:
     """The worker reports it, the program says it in one message, and nothing done is lost."""
     assert place.call("prepare", "study.toml").exit_code == 0
@@ -280,6 +281,7 @@ if "bytetransfer.runs.worker" in sys.orig_argv:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [".bytetransfer", "results", ".bytetransfer/corpora"])
 def test_a_file_where_a_folder_should_be(place: Any, name: str) -> None:
     path = place.write(name, "a file")
@@ -298,6 +300,7 @@ def test_a_folder_that_may_not_be_written(place: Any) -> None:
         place.folder.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_study_at_once(place: Any, waited: Callable[..., None]) -> None:
     place.change("seeds = 2", "seeds = 8")
     first = place.start(*RUN)
@@ -370,6 +373,7 @@ def test_a_damaged_index_of_corpora_is_made_again(finished_place: Any) -> None:
     assert (finished_place.results(), finished_place.finish_times()) == (expected, times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_store(finished_place: Any, damage: str) -> None:
     place = finished_place

@@ -220,6 +220,7 @@ def test_files_on_the_command_line_that_make_no_study(place: Any, bad: str) -> N
 # ── status, estimate, report ─────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_status_before_while_and_after(place: Any, waited: Callable[..., None]) -> None:
     place.change("seeds = 2", "seeds = 6")
     before = ok(place.call("status", "study.toml")).stdout
@@ -304,6 +305,7 @@ def test_the_report_is_one_file_that_needs_no_other(finished_place: Any) -> None
 # ── the demo ─────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_demo_study_can_be_planned(place: Any) -> None:
     from bytetransfer.study.demo import write_demo
 
@@ -336,6 +338,7 @@ def test_the_demo_without_torch(place: Any, monkeypatch: pytest.MonkeyPatch) -> 
 # ── without a terminal ───────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_logs_read_well(place: Any, is_neat: Callable[[str], None]) -> None:
     text = (place.folder / "study.toml").read_text(encoding="utf-8")
     place.write("study.toml", re.sub(r"\bru\b(?!\.txt)", LONG, text))

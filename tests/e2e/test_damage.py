@@ -142,6 +142,7 @@ def test_a_study_of_an_earlier_version_stays_usable_and_is_said_to_be_unverified
     assert (status["done"], status["unverified"]) == (status["total"], status["total"] - 1)
 
 
+@pytest.mark.slow
 def test_runs_deleted_while_the_study_runs_are_done_again(
     place: Any, finished_place: Any, waited: Any
 ) -> None:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from bytetransfer.measurements.file import read_measurements
 
 
@@ -10,6 +12,7 @@ def replicated(place, count=2):
     return place
 
 
+@pytest.mark.slow
 def test_replicates_differ_in_split_and_seeds_and_their_intervals_cover_both(place, is_neat):
     replicated(place)
     planned = place.call("plan", "study.toml")
@@ -29,6 +32,7 @@ def test_replicates_differ_in_split_and_seeds_and_their_intervals_cover_both(pla
         assert called.exit_code == 0, called.output
 
 
+@pytest.mark.slow
 def test_the_table_of_a_replicated_study_gives_the_estimates_of_the_study(place):
     replicated(place)
     assert place.call("run", "study.toml", "--quiet").exit_code == 0
@@ -38,6 +42,7 @@ def test_the_table_of_a_replicated_study_gives_the_estimates_of_the_study(place)
         assert [row[name] for row in of_study] == [row[name] for row in of_table]
 
 
+@pytest.mark.slow
 def test_the_first_replicate_is_the_study_without_replicates(place):
     assert place.call("run", "study.toml", "--quiet").exit_code == 0
     before = place.finished()

@@ -30,6 +30,7 @@ def _coordinates(row: Measurement) -> tuple[str, str, str, int, int]:
     return (row.learner, row.source, row.target, row.nominal_bytes, row.seed)
 
 
+@pytest.mark.slow
 def test_surface_studies_in_two_folders_agree(new_place: Callable[..., Any]) -> None:
     one, other = new_place(), new_place()
     assert one.ran(*RUN, "--workers", "1").returncode == 0
@@ -62,6 +63,7 @@ def test_neural_studies_agree_and_threads_hardly_matter(
         assert b.bits_per_byte == pytest.approx(a.bits_per_byte, rel=THREADS_TOLERANCE)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_with_one_line_and_goes_on_later(
     new_place: Callable[..., Any], waited: Callable[..., None], is_neat: Callable[[str], None]
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_value_longer_than_stated_is_refused_with_its_row(tmp_path):
     assert len(texts(tmp_path / "a.parquet", most_document_bytes=5000)) == 2
 
 
+@pytest.mark.slow
 def test_text_is_read_from_every_type_that_holds_it(tmp_path):
     types = [pa.string(), pa.large_string(), pa.binary(), pa.large_binary(), pa.string_view()]
     for kind in [*types, pa.dictionary(pa.int32(), pa.string())]:
@@ -139,6 +140,7 @@ def test_arrow_files_are_checked_before_they_are_handed_on(tmp_path):
         texts(tmp_path / "a.arrow")
 
 
+@pytest.mark.slow
 def test_tables_of_losses_and_blocks_are_read_so_too(tmp_path):
     (tmp_path / "x.parquet").write_bytes(aborting())
     # the library aborts when it is asked for sizes, which a table of losses does not need

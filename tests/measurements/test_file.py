@@ -89,6 +89,7 @@ def test_the_message_on_losses_that_disagree_shows_both():
     refused(text, "line 3", "2.5 in bits_per_byte", "20 in nats", "2.5 and 2.88539", "disagree")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["loss", "test_loss", "nll", "Perplexity", "bits_per_char", "BPC"])
 def test_a_loss_of_no_declared_unit_is_refused_and_not_guessed(name):
     units = ("bits_per_byte", "nats_per_byte", "perplexity", "nats", "test_bytes")
@@ -284,6 +285,7 @@ rows = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # each starts a process
 @given(st.lists(rows, min_size=1, max_size=6, unique_by=lambda r: (r.cell, r.seed)))
 def test_parquet_says_what_csv_says(found):
@@ -292,6 +294,7 @@ def test_parquet_says_what_csv_says(found):
     assert parse_parquet(data, where="x.parquet").rows == measurements.rows
 
 
+@pytest.mark.slow
 def test_parquet_cells_are_checked_and_named_by_row():
     refused(parquet(bits_per_byte=[3.0, math.nan]), "row 2, column bits_per_byte", "'nan'")
     refused(parquet(bits_per_byte=[3.0, None]), "row 2", "no loss")
@@ -337,6 +340,7 @@ def test_a_file_is_read_by_its_ending(tmp_path):
             assert read_measurements(given_path).rows == (row(source=SCRATCH),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["losses.csv", "losses.parquet"])
 def test_blocks_beside_a_table_are_read_with_it(tmp_path, name):
     stated = Measurements([row(run="a", bits_per_byte=0.72135)], {"a": [[1.0, 2.0]]})

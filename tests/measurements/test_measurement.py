@@ -85,6 +85,7 @@ def test_the_order_and_repetition_of_rows_do_not_matter(found, order):
     assert Measurements(shuffled).to_csv() == Measurements(found).to_csv()
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         names,
@@ -120,6 +121,7 @@ def block_file(**columns: list[object]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "part"),
     [

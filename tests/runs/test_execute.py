@@ -178,6 +178,7 @@ def delete(store, key, name):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "run.json", "result.json", "state", "environment.json"])
 @pytest.mark.parametrize("whose", ["own", "parent", "finished"])
 def test_whatever_is_deleted_at_whatever_moment_is_done_again(make, tmp_path, runs, name, whose):

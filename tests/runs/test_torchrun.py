@@ -51,6 +51,7 @@ def runs(make, store):
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_of_torchrun_do_one_run_together(runs, store, tmp_path: Path) -> None:
     run = runs["transformer/nano"]
     engine = engine_for([run], store.root, workers=1, threads=1, ranks=2)

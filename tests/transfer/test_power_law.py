@@ -88,6 +88,7 @@ def test_the_parameters_are_those_of_the_law():
     assert (scale / SIZES[0]) ** 0.35 == pytest.approx(1.5, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_intervals_of_the_parameters_hold_the_truth():
     generator, studies, held = np.random.default_rng(5), 120, np.zeros(3)
     widths, estimates = [], []

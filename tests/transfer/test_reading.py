@@ -114,6 +114,7 @@ def test_a_law_is_held_against_the_noise_of_test_documents_too():
         read_curve("power_law", SIZES, broken, broken.mean(axis=0) + shift)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "bias", "most_bias", "most_error"),
     [("monotone", 0.0, 0.03, 0.13), ("power_law", 0.0, 0.03, 0.12), ("linear", 0.25, 0.1, 0.4)],

@@ -3,7 +3,9 @@
 Slopes at the points after Fritsch and Butland, *A Method for Constructing Local Monotone Piecewise
 Cubic Interpolants* (SIAM J. Sci. Stat. Comput. 5, 1984), those at the ends after Moler, *Numerical
 Computing with MATLAB* (2004, section 3.6). `scipy.interpolate.PchipInterpolator` draws the same
-curves, but takes half a second to import, which every command would wait for.
+curves within 1e-12, as the tests show. It rounds otherwise, though: where a source changes nothing,
+the noise of D_E is the root of a variance that cancels to the last digits, and with scipy's sums
+the ends of such intervals move by 5e-9 of their value in studies that have been published.
 """
 
 from __future__ import annotations

@@ -180,6 +180,7 @@ def test_two_graphs_serve_all_runs_of_a_study(tmp_path: Path, graphs: list[str])
     assert len(graphs) == 2
 
 
+@pytest.mark.slow
 def test_a_process_makes_code_for_more_shapes_than_torch_would(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -102,6 +102,7 @@ def fit_with_kills(
             kills += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [RECIPE, Paper(epochs=6)], ids=["converged", "paper"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_killed_and_resumed_is_the_same_to_the_bit(
@@ -297,6 +298,7 @@ def test_one_retry_at_half_the_rate_is_recorded_and_survives_kills(
     assert same(resumed.state, whole.state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_rate_that_diverges_is_lost_and_the_search_goes_on(
     tmp_path: Path, lost: int, monkeypatch: pytest.MonkeyPatch
@@ -341,6 +343,7 @@ def test_where_every_rate_diverges_the_run_stops(
         learner.fit(TASK, start=None, folder=tmp_path, watch=trains)
 
 
+@pytest.mark.slow
 def test_less_is_scored_at_a_time_after_a_kill_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

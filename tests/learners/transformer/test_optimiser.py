@@ -44,6 +44,7 @@ def test_it_does_what_torchs_own_does_to_the_bit() -> None:
             assert torch.equal(tensor, reference.state[its[name]][moment])
 
 
+@pytest.mark.slow
 def test_what_is_not_compiled_does_not_load_the_compiler() -> None:
     """It takes as long as all the rest before the first step."""
     script = """

@@ -107,6 +107,7 @@ def test_one_process_needs_no_other() -> None:
     assert not is_launched({"RANK": "0"})
 
 
+@pytest.mark.slow
 def test_ten_steps_of_two_ranks_are_those_of_one(
     alone: dict[str, Any], together: list[dict[str, Any]]
 ) -> None:

@@ -464,6 +464,7 @@ def test_axe_would_tell(browser, addresses, axe):
     assert found == {"html-has-lang", "color-contrast"}
 
 
+@pytest.mark.slow
 def test_everything_has_a_name_for_who_cannot_see_it(browser, addresses):
     browser.open(addresses["plain"])
     nameless = browser.run(
