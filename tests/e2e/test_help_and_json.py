@@ -99,9 +99,7 @@ def test_json_of_requests_is_each_run_by_its_key(place: Any) -> None:
 def test_json_of_the_demo_is_that_of_a_run(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo trains for minutes: that it hands its study and `--json` to `run` is looked at."""
     asked: list[tuple[Any, dict[str, Any]]] = []
-    monkeypatch.setattr(
-        commands, "_run", lambda path, store, **options: asked.append((path, options))
-    )
+    monkeypatch.setattr(commands, "_run", lambda path, **options: asked.append((path, options)))
     result = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path / "demo"), "--json"])
     assert (result.exit_code, result.stdout) == (0, "")
     ((path, options),) = asked
