@@ -34,10 +34,11 @@ def lay_out(table: Table, width: int) -> str:
     >>> print(lay_out(Table(name="t", caption="Worth", columns=columns, rows=rows), 40))
     Worth
     target: fi
-    source  D_T (bytes)
-    ------  -----------
-    en             3 kB
-    pt            12 kB
+               D_T
+    source  (bytes)
+    ------  -------
+    en         3 kB
+    pt        12 kB
     """
     rows = _chosen(table)
     shown = list(range(len(table.columns)))
