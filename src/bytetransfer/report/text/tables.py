@@ -34,7 +34,7 @@ def lay_out(table: Table, width: int) -> str:
     >>> print(lay_out(Table(name="t", caption="Worth", columns=columns, rows=rows), 40))
     Worth
     target: fi
-               D_T
+                D_T
     source  (bytes)
     ------  -------
     en         3 kB
