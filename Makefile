@@ -1,7 +1,7 @@
 # Two commands do all the set-up, each in this folder's own .venv:
 #   make demo   run a small study of Spanish from five sources and write its report
 #   make test   lint, types, layering, tests
-#   make check  the same without the slow half of the tests, in about two minutes on two cores
+#   make check  the same without the slow half of the tests, in about three minutes on two cores
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
