@@ -2,7 +2,7 @@
 
     python benchmarks/summary.py benchmarks/studies/results/surface
 
-Reads `measurements.csv` and `blocks.parquet` of the folder and estimates anew.
+Reads `measurements.csv` and `blocks.parquet` of the folder and estimates again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     PYTHONPATH=src python tests/figure_specs.py > tests/golden/figures.json
 
-writes the golden file anew, when figures are meant to say something else.
+writes the golden file again, when figures are meant to say something else.
 """
 
 from __future__ import annotations

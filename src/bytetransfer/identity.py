@@ -65,7 +65,7 @@ def _plain_struct(value: msgspec.Struct) -> dict[str, object]:
 
 @functools.cache
 def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    # msgspec reads the annotations anew each time, which takes longer than all the rest of a digest
+    # msgspec reads the annotations each time, which takes longer than all the rest of a digest
     return msgspec.structs.fields(kind)
 
 

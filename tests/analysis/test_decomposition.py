@@ -1,4 +1,4 @@
-"""Contrasts between sources: hand-reckoned cases, what is missing, and simulated truth."""
+"""Contrasts between sources: cases computed by hand, what is missing, and simulated truth."""
 
 from __future__ import annotations
 

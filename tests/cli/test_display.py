@@ -114,7 +114,7 @@ def test_a_terminal_sees_what_is_at_work(plan, store, terminal, monkeypatch):
     assert "2 MB of at most 9 MB, 500 kB/s, 1.234 bits per byte" in " ".join(shown.split())
 
 
-def test_time_left_is_reckoned_learner_by_learner(make, plan, store, terminal):
+def test_time_left_is_estimated_learner_by_learner(make, plan, store, terminal):
     fast = [key for key, planned in plan.runs.items() if planned.learner == "ngram"]
     slow = [key for key, planned in plan.runs.items() if planned.learner == NEURAL]
     display = RunDisplay(plan, store, terminal, quiet=False)

@@ -1,4 +1,4 @@
-"""A plausible study, reckoned from made-up losses, and one whose names mean harm."""
+"""A plausible study, computed from made-up losses, and one whose names mean harm."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ import contextlib
 import msgspec
 import pytest
 
+from bytetransfer.errors import StoreError
 from bytetransfer.runs.remembered import remembered
 
 
@@ -57,3 +58,26 @@ def test_what_cannot_be_kept_is_made_each_time(ask, tmp_path):
     path.mkdir()
     assert ask("key") == (2, {"value": [2, 2]})
     assert ask("key") == (3, {"value": [3, 2]})
+
+
+def test_what_fails_while_it_is_made_is_told_and_not_made_twice(tmp_path):
+    made = []
+
+    def make():
+        made.append(1)
+        raise StoreError("the text is gone", where="x", todo="prepare it")
+
+    with pytest.raises(StoreError, match="the text is gone"):
+        remembered(tmp_path / "kept", "key", make, str, lock=contextlib.nullcontext)
+    assert made == [1]
+
+
+def test_without_locks_it_is_made_all_the_same(tmp_path):
+    def refuse():
+        raise StoreError("the disk cannot lock files", where="x", todo="choose another")
+
+    made = []
+    for _ in range(2):
+        found = remembered(tmp_path / "kept", "key", lambda: made.append(1) or 5, int, lock=refuse)
+        assert found == 5
+    assert made == [1]

@@ -57,7 +57,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """D_T over the sources of one target; D_T ≤ 0 and bounds are counted, not reckoned with.
+    """D_T over the sources of one target; D_T ≤ 0 and bounds are counted and left out.
 
     Sizes are rounded to whole bytes, so less than one byte counts as 0.
 

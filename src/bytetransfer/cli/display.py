@@ -1,4 +1,4 @@
-"""What a terminal, or a log, sees of plans and runs. Text only; nothing is reckoned here."""
+"""What a terminal, or a log, sees of plans and runs. Text only; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class RunDisplay:
 
     Args:
         plan: gives runs their labels and expected costs.
-        store: gives signs of life and results.
+        store: gives progress and results.
         console: where it goes.
         quiet: show nothing.
         workers: runs at a time.

@@ -39,7 +39,7 @@ the held-out loss in one of
   nats_per_byte
   perplexity     per byte: 2 to the power of bits_per_byte
   nats           their total, beside the bytes tested on in test_bytes
-and if you like learner, regime, seed, pretrain_bytes. Other columns are passed over.
+and if you like learner, regime, seed, pretrain_bytes. Other columns are ignored.
 """
 
 

@@ -1,7 +1,7 @@
 """Which languages are kin: families and their branches, for the codes of ISO 639-1.
 
 The grouping is that of Glottolog and of the database URIEL, which a test holds this table against.
-It serves to put related languages side by side and for nothing that is reckoned.
+It serves to put related languages side by side and for nothing that is computed.
 """
 
 from __future__ import annotations

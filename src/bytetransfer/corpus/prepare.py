@@ -46,7 +46,7 @@ _BATCH_DOCUMENTS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Preparing:
-    """A sign of life of a preparation.
+    """How far a preparation is.
 
     Attributes:
         stage: `reading` the documents or `writing` them in their new order.

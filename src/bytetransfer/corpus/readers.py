@@ -256,7 +256,7 @@ def _refuse_other_lines(text: bytes, path: Path, *, stated: bool) -> None:
         raise CorpusError(what, where=str(path), todo=todo)
     if b"\n" not in text and text.count(b"\r") >= _OLD_LINE_ENDS:
         what = "its lines end in a carriage return alone, so that all of them are one line"
-        todo = "write them anew, for example: tr '\\r' '\\n' < FILE > FILE.txt"
+        todo = "write them again, for example: tr '\\r' '\\n' < FILE > FILE.txt"
         raise CorpusError(what, where=str(path), todo=todo)
 
 

@@ -89,7 +89,7 @@ class HubSource(
             starts from the study's folder; or `csv`, `json`, `parquet`, `text` for local
             `data_files`.
         config: its configuration (often a language).
-        split: which of its own splits to read; bytetransfer divides the documents anew.
+        split: which of its own splits to read; bytetransfer divides the documents itself.
         column: what holds the text.
         revision: commit of the dataset, so that everyone reads the same.
         data_files: files of the dataset, or local ones, relative to the study's folder (of a

@@ -66,7 +66,7 @@ def typological_distances(codes: Mapping[str, str], kinds: Iterable[str] = KINDS
 
     Args:
         codes: language code by the name that is used for it: ISO 639-1 (`fi`) or 639-3 (`fin`),
-            with or without subtags (`zh-Hans`), which are passed over. A name that is no language
+            with or without subtags (`zh-Hans`), which are ignored. A name that is no language
             may stand for its own code; it is then among the missing.
         kinds: some of `KINDS`.
 

@@ -45,7 +45,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Progress:
-    """A sign of life of a fit in progress.
+    """How far a fit is.
 
     Attributes:
         bytes_seen: bytes trained on so far, over all configurations of the search.

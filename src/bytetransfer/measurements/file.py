@@ -88,7 +88,7 @@ def parse_measurements(
     The loss stands in a column that declares its unit: `bits_per_byte`, `nats_per_byte`,
     `perplexity` (per byte), or `nats` (total) with `test_bytes`; several must agree. `bytes` and
     `finetune_bytes` are other names of `target_bytes`. The columns of `Measurement` are optional,
-    any other column is passed over. Sizes may be written as `6MB`.
+    any other column is ignored. Sizes may be written as `6MB`.
 
     Args:
         text: the CSV with a header line.

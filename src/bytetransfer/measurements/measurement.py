@@ -1,6 +1,6 @@
 """The waist of the house: one row per run, and test-document blocks for resampling.
 
-Everything above makes measurements, everything below reckons with them. Nothing here needs a
+Everything above makes measurements, everything below computes from them. Nothing here needs a
 corpus, a model or a study: a person with nothing but a CSV of losses starts here.
 """
 

@@ -130,7 +130,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def departures(run: Run, result: Result | Ending) -> dict[str, str]:
-    """What went otherwise than was asked for, by kind, in words; empty for most runs."""
+    """What was done differently from the request, by kind, in words; empty for most runs."""
     found: dict[str, str] = {}
     changed = result.changed_numerics
     if changed is not None and run.numerics is not None:

@@ -36,7 +36,7 @@ class Reading:
         target: what was fine-tuned and tested on.
         finetune_bytes: D_F.
         perplexity: per byte, of the fine-tuned model.
-        published_effective_bytes: D_E as the released script reckons it.
+        published_effective_bytes: D_E as the released script computes it.
         published_transfer_bytes: D_T = D_E − D_F with it.
         linear_status: whether `linear_effective_bytes` is a number or a bound.
         linear_effective_bytes: D_E on straight lines in bytes and perplexity.

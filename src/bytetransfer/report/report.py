@@ -1,6 +1,6 @@
 """The report: which sections there are and what they say, from measurements and estimates.
 
-Pure functions from data to data. Statistics are reckoned by `transfer`; this file chooses, words
+Pure functions from data to data. Statistics are computed by `transfer`; this file chooses, words
 and orders them. The answer comes first, then what it rests on, then how to repeat it.
 """
 
@@ -30,7 +30,7 @@ def build_report(
 
     Args:
         measurements: all rows, from scratch and fine-tuned.
-        estimates: what was reckoned from them, and what was refused.
+        estimates: what was estimated from them, and what was refused.
         study: what is known of the study; a report of bare rows has none.
         explanations: sections of analyses, in the order they are shown.
     """

@@ -53,7 +53,7 @@ def trust_section(view: View, study: StudyDescription, *, detected: str = "") ->
     if view.estimates.rows and view.estimates.refusals:
         tables.append(refusal_table(view))
     caption = (
-        "Runs that went otherwise than asked for (only a retry and a learning rate that diverged "
+        "Runs that differ from their request (only a retry and a learning rate that diverged "
         "move more than the last digits)"
     )
     tables.append(facts_table("departures", caption, study.get("departures", {})))

@@ -37,7 +37,7 @@ class StudyDescription(TypedDict, total=False):
         detection: how the languages of corpora were detected, or why not, as a sentence.
         versions: of Python and the libraries.
         machine: what the study ran on.
-        departures: runs that went otherwise than asked for, by what happened.
+        departures: runs that differ from their request, by what happened.
         costs: what it took; keys ending in `bytes` and `seconds` are shown as such.
         runs: by key, how a run ended (`stopped`) and whether an earlier try failed (`retried`).
         citations: what to cite, as BibTeX.

@@ -130,7 +130,7 @@ def _each(values: Iterable[str]) -> str:
 def _departures(
     plan: Plan, results: Mapping[str, Ending]
 ) -> dict[str, str | int | float | bool | None]:
-    """How many runs went otherwise than was asked for, by kind; nothing where none did."""
+    """How many runs differ from their request, by kind; nothing where none did."""
     kinds = Counter(
         kind for key, result in results.items() for kind in departures(plan.runs[key].run, result)
     )

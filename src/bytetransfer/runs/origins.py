@@ -109,7 +109,7 @@ class Origins:
         """The corpus that is asked for, None if it has to be prepared.
 
         Files that are not as they were are read, and where their content is the same the corpus
-        still is what it was: copied, moved and checked out again, it is not prepared anew.
+        still is what it was: copied, moved and checked out again, it is not prepared again.
         """
         entries = self._store.known_corpora(asked.digest)
         entries.sort(key=lambda known: not asked.is_of(known.origin.files))

@@ -51,9 +51,10 @@ def remembered(
             return read(msgspec.json.decode(kept.value))
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass  # it is made again
-    plain: bytes | None = None
-    with contextlib.suppress(StoreError), lock():  # where it cannot be kept it is made next time
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(StoreError):  # a disk without locks: two may make it at once
+            held.enter_context(lock())
         plain = msgspec.json.encode(make())
-        write_atomic(path, sealed(b'{"value":' + plain + b"}"))
-    plain = msgspec.json.encode(make()) if plain is None else plain
+        with contextlib.suppress(StoreError):  # where it cannot be kept it is made next time
+            write_atomic(path, sealed(b'{"value":' + plain + b"}"))
     return read(msgspec.json.decode(plain))  # as it will be read next time

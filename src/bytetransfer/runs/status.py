@@ -17,7 +17,7 @@ from bytetransfer.runs.store import Store
 from bytetransfer.units import format_bytes
 
 _RECENT_SECONDS = 30.0
-"""A run whose last sign of life is older than this is not at work any more."""
+"""A run whose last progress is older than this is not at work any more."""
 
 Speed = Callable[[Settings, Numerics | None], float | None]  # bytes a second of one worker
 
@@ -87,7 +87,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         study: its name.
         total: runs of the plan.
         done: runs with a result.
-        running: runs that gave a sign of life lately.
+        running: runs that made progress lately.
         stopped: runs that have begun, gave none lately, and that no `run` of the study is doing.
         failed: label to the last line of why, of runs whose last try ended in an error.
         not_converged: labels of finished runs that were cut short or failed their check.
@@ -245,7 +245,7 @@ def status(
 
     Args:
         plan: every run.
-        store: results, signs of life, failures.
+        store: results, progress, failures.
         rows: measurements of the finished runs, for their flags.
         now: seconds since 1970.
         reasons: why corpora are not prepared, by name.
@@ -296,7 +296,7 @@ def _last_line(reason: str) -> str:
 
 
 def running_run(plan: Plan, store: Store, key: str, *, now: float) -> RunningRun | None:
-    """The last sign of life of a run, None if it gave none lately."""
+    """The progress of a run, None if it made none lately."""
     progress = store.progress(key)
     if progress is None or now - progress.updated > _RECENT_SECONDS:
         return None
@@ -304,7 +304,7 @@ def running_run(plan: Plan, store: Store, key: str, *, now: float) -> RunningRun
 
 
 def _begun_run(plan: Plan, store: Store, key: str) -> RunningRun | None:
-    """The last sign of life of a run, None if it never gave one."""
+    """The last progress of a run, None if it never made any."""
     progress = store.progress(key)
     if progress is None:
         return None

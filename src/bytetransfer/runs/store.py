@@ -6,7 +6,7 @@
     run.json                         the request
     result.json                      written last, by rename: its presence alone means done; ends in
                                      its own digest, and holds those of the state's files
-    progress.json                    a sign of life while it runs
+    progress.json                    how far it is, while it runs
     failure.txt                      why the last try ended
     environment.json                 when, where and how long: never part of a result
     state/                           the learner's state, kept where other runs start from it
@@ -43,14 +43,14 @@ Read = TypeVar("Read", Result, Ending)
 
 
 class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's last sign of life.
+    """How far a run is.
 
     Attributes:
         bytes_seen: bytes trained on so far.
         expected_bytes: the most it may come to.
         bits_per_byte: the latest loss, None before the first.
         started: seconds since 1970 when this try began.
-        updated: seconds since 1970 of this sign of life.
+        updated: seconds since 1970 of this report.
         resumed_bytes: bytes already seen when this try began.
     """
 
@@ -194,7 +194,7 @@ class Store:
         return _read_if_sound(path, Environment)
 
     def fail(self, key: str, reason: str) -> None:
-        """Leave word of why this try of the run ended."""
+        """Record why this attempt at the run failed."""
         write_atomic(self.run_folder(key) / "failure.txt", reason)
 
     def failure(self, key: str) -> str | None:
@@ -212,11 +212,11 @@ class Store:
         return None
 
     def show_progress(self, key: str, progress: RunProgress) -> None:
-        """Leave a sign of life."""
+        """Record how far the run is."""
         write_atomic(self.run_folder(key) / "progress.json", msgspec.json.encode(progress))
 
     def progress(self, key: str) -> RunProgress | None:
-        """The run's last sign of life, None if there is none or it is damaged."""
+        """The run's last progress, None if there is none or it is damaged."""
         path = self.run_folder(key) / "progress.json"
         return _read_if_sound(path, RunProgress)
 

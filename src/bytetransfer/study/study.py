@@ -106,7 +106,7 @@ class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         factor: sources whose D_T lies within it are called alike.
         close: for a target, the source that is close to it: the controlled pairs.
-        distances: a CSV of distances between languages, besides those that are reckoned.
+        distances: a CSV of distances between languages, besides those that are computed.
         reference: the language in whose bytes content is counted.
     """
 

@@ -1,6 +1,6 @@
 """Quantiles and tails of the distributions that tests and intervals need.
 
-They are those of `scipy.stats`, which reckons them by the same functions but takes half a second
+They are those of `scipy.stats`, which computes them by the same functions but takes half a second
 to import and a tenth of a millisecond a call, of which a study makes tens of thousands.
 """
 

@@ -141,7 +141,7 @@ def fit(
 
 
 def fit_short_of_memory(folder: Path, ranks: Ranks) -> dict[str, Any]:
-    """Sharded ranks cannot try a step again: they end, and begin anew with less at a time."""
+    """Sharded ranks cannot try a step again: they end, and begin again with less at a time."""
 
     def too_large(_: Any, x: torch.Tensor, *rest: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError

@@ -139,7 +139,7 @@ def test_code_that_somebody_else_could_write_is_not_run(
         library(twice, [X], "twice", {})
 
 
-def test_a_damaged_library_is_made_anew(made: list[str], folder: Path) -> None:
+def test_a_damaged_library_is_made_again(made: list[str], folder: Path) -> None:
     library(twice, [X], "twice", {})
     [path] = folder.glob("*.so")
     whole = path.read_text()

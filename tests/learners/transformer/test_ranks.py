@@ -183,7 +183,7 @@ def test_begun_alone_it_ends_on_two_sharded_ranks(
         assert len(rank["resumed"]["rows"]) < len(rank["fit"]["rows"])
 
 
-def test_sharded_ranks_short_of_memory_begin_anew_with_less_at_a_time(
+def test_sharded_ranks_short_of_memory_begin_again_with_less_at_a_time(
     alone: dict[str, Any], together: list[dict[str, Any]]
 ) -> None:
     for rank in together:

@@ -11,7 +11,7 @@ from figure_specs import specifications
 GOLDEN = Path(__file__).parents[2] / "golden/figures.json"
 WHAT_TO_DO = (
     "a figure says something else than before; if it is meant to, write tests/golden/figures.json "
-    "anew as tests/figure_specs.py says, and say in the commit what changed for the reader"
+    "again as tests/figure_specs.py says, and say in the commit what changed for the reader"
 )
 
 

@@ -160,7 +160,7 @@ def _sum(parts: Iterable[Tensor]) -> Tensor:
 
 
 def _packed(x_BHTK: Tensor) -> Tensor:
-    """One matrix a head, each whole in memory: products would pack a slice anew at each use."""
+    """One matrix a head, each whole in memory: products would pack a slice again at each use."""
     return x_BHTK.contiguous().view(-1, *x_BHTK.shape[2:])
 
 

@@ -24,7 +24,7 @@ def pack(documents: Documents) -> NDArray[np.uint16]:
 class Windows:
     """Windows over the packed text, drawn without replacement epoch by epoch.
 
-    The text is a ring, cut anew every epoch at a random phase into windows that follow each other,
+    The text is a ring, cut again every epoch at a random phase into windows that follow each other,
     then permuted: an epoch sees every byte at least once, and less than one window twice. Text
     shorter than the context gives windows of its own length, so no window holds a byte twice.
 

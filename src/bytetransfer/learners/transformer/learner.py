@@ -72,7 +72,7 @@ class Transformer:
         numerics: how it is computed, see `resolve_numerics`.
         ranks: the processes that share each fit and score; every one makes the same calls.
         checkpoint_seconds: least time between checkpoints; changes no result.
-        watch_seconds: time between signs of life.
+        watch_seconds: time between reports of progress.
         clock: seconds; decides on the two above and on nothing else.
     """
 

@@ -164,7 +164,7 @@ class Trainer:
     def _accumulate(self, x_BT: Tensor, y_BT: Tensor, scale: float) -> Tensor:
         total = torch.zeros((), device=self._device)
         size = min(self.micro_batch, len(x_BT))
-        if self._is_compiled:  # a last piece of another size would compile anew
+        if self._is_compiled:  # a last piece of another size would compile again
             missing = (0, 0, 0, -len(x_BT) % size)
             x_BT, y_BT = (F.pad(tokens, missing, value=DOCUMENT) for tokens in (x_BT, y_BT))
         pieces = [*zip(torch.split(x_BT, size), torch.split(y_BT, size), strict=True)]

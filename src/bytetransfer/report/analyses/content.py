@@ -20,7 +20,7 @@ def content_section(
     """What a byte of each language says, and every D_T in bytes of source, target and reference.
 
     Args:
-        estimates: all cells; those of a source or target without a premium are passed over.
+        estimates: all cells; those of a source or target without a premium are ignored.
         premiums: byte premiums by language, all over one reference; one at least.
         names: what to call languages and learners.
     """

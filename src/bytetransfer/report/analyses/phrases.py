@@ -20,7 +20,7 @@ def group_title(group: Group, names: Names) -> str:
 
 
 def noise_words(noise: float | None) -> str:
-    """Under which declared noise something was reckoned; empty without one."""
+    """Under which declared noise something was computed; empty without one."""
     if noise is None:
         return ""
     return f"Under a declared standard error of {noise:.3g} of log D_E. "

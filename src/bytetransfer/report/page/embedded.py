@@ -1,7 +1,7 @@
 """What the page's script works with: the values behind the tables, the choices, the style.
 
 The page shows text; this holds the numbers that the text was made of, so that the script can sort,
-change units and save tables without reckoning anything.
+change units and save tables without computing anything.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ function addControls() {
     if (values.length > 1) bar.append(chooser(key === "D_F" ? symbol("F") : key, values, any, act));
   }
   const units = content ? [...Object.keys(POWERS), [CONTENT, `equal content, in ${content.reference}`]] : Object.keys(POWERS);
-  bar.append(chooser("unit of bytes", units, "as it fits", showUnit));
+  bar.append(chooser("unit of bytes", units, "automatic", showUnit));
   const table = first.querySelector("table");
   const orders = data.tables[table.id].orders || [];
   const named = [...orders.map(([name]) => name), "by worth", "by name"];

@@ -1,4 +1,4 @@
-// Sizes: as it fits, in one unit, or as bytes of one language that say the same.
+// Sizes: each in the unit that fits it, in one unit, or as bytes of one language that say the same.
 
 const POWERS = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 const CONTENT = "content";
