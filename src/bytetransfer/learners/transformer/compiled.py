@@ -112,9 +112,7 @@ def _by_torch(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     claim_code_folder()
     torch._dynamo.config.recompile_limit = SHAPES_A_PROCESS
     config, name = torch._functorch.config, "autograd_cache_allow_custom_autograd_functions"
-    if hasattr(
-        config, name
-    ):  # or a graph with our attention is compiled in every process
+    if hasattr(config, name):  # or a graph with our attention is compiled in every process
         setattr(config, name, True)
     compiled: Callable[..., Tensor] = torch.compile(function, dynamic=False)
     return compiled
