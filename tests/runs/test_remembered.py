@@ -1,5 +1,3 @@
-import contextlib
-
 import msgspec
 import pytest
 
@@ -17,7 +15,7 @@ def ask(tmp_path):
             made.append(key)
             return {"value": (len(made), 2)}
 
-        value = remembered(tmp_path / "kept", key, make, read, lock=contextlib.nullcontext)
+        value = remembered(tmp_path / "kept", key, make, read)
         return len(made), value
 
     return ask
@@ -68,16 +66,5 @@ def test_what_fails_while_it_is_made_is_told_and_not_made_twice(tmp_path):
         raise StoreError("the text is gone", where="x", todo="prepare it")
 
     with pytest.raises(StoreError, match="the text is gone"):
-        remembered(tmp_path / "kept", "key", make, str, lock=contextlib.nullcontext)
-    assert made == [1]
-
-
-def test_without_locks_it_is_made_all_the_same(tmp_path):
-    def refuse():
-        raise StoreError("the disk cannot lock files", where="x", todo="choose another")
-
-    made = []
-    for _ in range(2):
-        found = remembered(tmp_path / "kept", "key", lambda: made.append(1) or 5, int, lock=refuse)
-        assert found == 5
+        remembered(tmp_path / "kept", "key", make, str)
     assert made == [1]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,8 +29,6 @@ def remembered(
     key: object,
     make: Callable[[], object],
     read: Callable[[object], T],
-    *,
-    lock: Callable[[], AbstractContextManager[None]],
 ) -> T:
     """The value made for `key` before, or made now and kept.
 
@@ -41,7 +38,6 @@ def remembered(
         make: makes it; plain values that JSON can hold.
         read: makes of the plain value what is wanted; raises a ValueError or msgspec's
             ValidationError where it has another shape.
-        lock: held while a value is made and written.
     """
     path = folder / f"{digest(key)}.json"
     try:
@@ -51,10 +47,7 @@ def remembered(
             return read(msgspec.json.decode(kept.value))
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass  # it is made again
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(StoreError):  # a disk without locks: two may make it at once
-            held.enter_context(lock())
-        plain = msgspec.json.encode(make())
-        with contextlib.suppress(StoreError):  # where it cannot be kept it is made next time
-            write_atomic(path, sealed(b'{"value":' + plain + b"}"))
+    plain = msgspec.json.encode(make())
+    with contextlib.suppress(StoreError):  # where it cannot be kept it is made next time
+        write_atomic(path, sealed(b'{"value":' + plain + b"}"))
     return read(msgspec.json.decode(plain))  # as it will be read next time

@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -310,9 +309,7 @@ class Store:
 
     def remembered(self, key: object, make: Callable[[], object], read: Callable[[object], T]) -> T:
         """The value made for `key` before, or made now and kept; see `remembered.remembered`."""
-        folder = self.root / "remembered"
-        lock = functools.partial(self.lock, "remembered", wait=True)
-        return remembered(folder, key, make, read, lock=lock)
+        return remembered(self.root / "remembered", key, make, read)
 
     # ── locks ────────────────────────────────────────────────────────────────────────────────
 
