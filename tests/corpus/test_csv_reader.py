@@ -101,6 +101,8 @@ def test_a_row_longer_than_stated_is_refused(tmp_path):
     assert "line 2: a row (is a quote never closed?) longer than 3 kB" in message
     (tmp_path / "a.csv").write_bytes(b"text\n" + b"word " * 1000 + b"\n")
     assert "longer than 3 kB" in refused(tmp_path / "a.csv", most_document_bytes=3000)
+    (tmp_path / "b.csv").write_text('text\n"' + ("言" * 100 + "\n") * 12 + '"\n', encoding="utf-8")
+    assert "longer than 3 kB" in refused(tmp_path / "b.csv", most_document_bytes=3000)
     assert len(read(tmp_path / "a.csv", most_document_bytes=6000)) == 1
     (tmp_path / "a.csv").write_bytes(b"text\n" + b"x" * 400_000 + b"\n")
     before = csv.field_size_limit()

@@ -220,8 +220,12 @@ def test_a_dataset_saved_to_disk_is_read_as_it_is_said_to_be(tmp_path):
     save_to_disk(tmp_path / "parts" / "dev")
     (tmp_path / "parts" / "dataset_dict.json").write_text("{}")
     for name, files in (("data/saved", "data/saved/*.arrow"), ("parts", "parts/train/*.arrow")):
-        for source in (FileSource(files=(name,)), HubSource(dataset=name)):
-            assert f'files = "{files}"' in refused(tmp_path, source)
+        hub = [HubSource(dataset=given) for given in (name, f"./{name}")]
+        for source in (FileSource(files=(name,)), *hub):
+            assert f'{files}"' in refused(tmp_path, source)
+        for source in hub:  # known before any file of it is read
+            with pytest.raises(CorpusError, match="saved to disk"):
+                input_files(source, tmp_path)
         assert read(tmp_path, FileSource(files=(files,))) == TEXTS
 
 

@@ -172,3 +172,10 @@ def test_the_name_of_the_column_may_stand_in_other_objects_and_in_texts(tmp_path
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     assert read(tmp_path) == ["one", 'he said "text" twice: "text"']
+
+
+def test_an_object_of_very_many_names_is_read(tmp_path):
+    other = {f"name {number}": 0 for number in range(60_000)}  # in squares of them it takes minutes
+    line = json.dumps({"text": "fi", "other": {**other, "text": "in another object"}})
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    assert read(tmp_path) == ["fi"]

@@ -1,5 +1,7 @@
 import builtins
+import functools
 import gzip
+import io
 import json
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import zstandard
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bytetransfer.corpus import blocks
+from bytetransfer.corpus import blocks, readers
 from bytetransfer.corpus.content import not_text
 from bytetransfer.corpus.sources import (
     BinarySource,
@@ -21,9 +23,10 @@ from bytetransfer.corpus.sources import (
     Source,
     input_files,
     kind_of,
+    most_bytes,
     read_source,
 )
-from bytetransfer.errors import CorpusError, MissingExtraError
+from bytetransfer.errors import CorpusError, MissingExtraError, StoreError
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
 TEXTS = ["first", "", " två \t", "третий", "四"]
@@ -244,6 +247,23 @@ def test_hub_reads_local_files_through_datasets(tmp_path, monkeypatch):
     assert "dev" in refused(split, tmp_path)
     (tmp_path / "b.jsonl").write_text('{"text": "a"}\n{"te')
     assert "cannot be read" in refused(HubSource(dataset="json", data_files=("b.jsonl",)), tmp_path)
+
+
+def test_what_a_file_can_hold_at_most_is_not_told_of_a_compressed_one(tmp_path):
+    text = b"word " * 1000
+    (tmp_path / "a.txt").write_bytes(text)
+    (tmp_path / "b.txt").write_bytes(gzip.compress(text))  # is unpacked all the same
+    assert most_bytes(FileSource(files=("a.txt",)), tmp_path) == 5000
+    assert most_bytes(FileSource(files=("[ab].txt",)), tmp_path) is None
+    assert len(read(FileSource(files=("b.txt",)), tmp_path)[0]) == 5000
+
+
+def test_a_full_disk_is_not_taken_for_a_fault_of_the_file(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(parquet(TEXTS)))
+    full = functools.partial(io.FileIO, "/dev/full", "wb")
+    monkeypatch.setattr(readers.tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        read(FileSource(files=("a.parquet.gz",)), tmp_path)
 
 
 def test_hub_without_the_library(tmp_path, monkeypatch):

@@ -105,6 +105,16 @@ def open_blocks(path: Path) -> Iterator[bytes]:
     return _merged(_unpacked(chain([first], blocks), path, method))
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the first bytes of a file, whatever its name, are those of a compressed one.
+
+    Raises:
+        CorpusError: where the file cannot be read.
+    """
+    with reading(path), path.open("rb") as file:
+        return compression_of(file.read(_LONGEST_SIGNATURE)) is not None
+
+
 def compression_of(head: bytes) -> str | None:
     """The method by which bytes that begin with `head` are compressed, None if by none known.
 

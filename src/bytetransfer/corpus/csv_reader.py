@@ -83,14 +83,13 @@ class _Lines:
                 refuse_bad_utf8(block, self._path, offset, self.taken + 1)
             if not offset:
                 block = block.removeprefix(codecs.BOM_UTF8)
-            text = block.decode(errors="surrogateescape")
-            for line in io.StringIO(text, newline="\n"):
+            for line in io.BytesIO(block):
                 self.taken += 1
                 self._row_bytes += len(line)
                 if self._row_bytes > self._most:
                     where = f"{self._path}, line {self._row_line:,}"
                     raise too_long("a row (is a quote never closed?)", where, self._most)
-                yield line
+                yield line.decode(errors="surrogateescape")
 
     def end_row(self) -> None:
         """The next line begins a row."""

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bytetransfer.corpus.blocks import BLOCK_BYTES, compression_of, open_blocks, raw_blocks, reading
+from bytetransfer.corpus.blocks import BLOCK_BYTES, is_compressed, open_blocks, raw_blocks
 from bytetransfer.corpus.content import advice, conversion, is_json_lines, named, not_text
 from bytetransfer.errors import CorpusError
 from bytetransfer.files.arrow_reader import TableError, TableReader, column_names
+from bytetransfer.files.disk import disk_errors
 from bytetransfer.units import format_bytes
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def read_table(
     Raises:
         CorpusError: where the file is damaged or has no such column.
     """
-    with reading(path), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         plain = stack.enter_context(_uncompressed(path))
         try:
             schema, batches = tables.read(plain, [column], most_value_bytes=most_bytes)
@@ -274,13 +275,12 @@ def _joined(blocks: Iterator[bytes], path: Path, most_bytes: int) -> bytes:
 @contextlib.contextmanager
 def _uncompressed(path: Path) -> Iterator[Path]:
     """The file, or, if it is compressed as a whole, a temporary copy that is not."""
-    with path.open("rb") as file:
-        compressed = compression_of(file.read(16))
-    if compressed is None:
+    if not is_compressed(path):
         yield path
         return
     with tempfile.NamedTemporaryFile() as copy:
-        for block in open_blocks(path):
-            copy.write(block)
-        copy.flush()
+        with disk_errors(Path(tempfile.gettempdir())):
+            for block in open_blocks(path):
+                copy.write(block)
+            copy.flush()
         yield Path(copy.name)

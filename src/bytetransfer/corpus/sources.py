@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bytetransfer.corpus.blocks import is_compressed
 from bytetransfer.corpus.content import named
 from bytetransfer.corpus.csv_reader import read_separated
 from bytetransfer.corpus.formats import (
@@ -201,15 +202,15 @@ def most_bytes(source: Source, base: Path) -> int | None:
 
     None where only reading tells: compressed files, Parquet, data sets.
 
-    Links keep their own names, by which they are judged.
-
     Raises:
         CorpusError: where a file does not exist or cannot be read.
     """
     if isinstance(source, HubSource):
         return None
     paths = resolve(source.files, base)
-    if isinstance(source, FileSource) and any(path.suffix not in _NOT_PACKED for path in paths):
+    if isinstance(source, FileSource) and any(
+        path.suffix not in _NOT_PACKED or is_compressed(path) for path in paths
+    ):
         return None
     return sum(path.stat().st_size for path in paths)
 
@@ -218,17 +219,21 @@ def _local_folder(dataset: str, base: Path) -> Path | None:
     """The folder that a dataset is, None where it is one of the hub.
 
     Raises:
-        CorpusError: where there is no such folder, or an id of the hub is also one.
+        CorpusError: where there is no such folder, an id of the hub is also one, or it is a data
+            set saved to disk.
     """
     where = f"dataset {dataset}"
+    folder = base / Path(dataset).expanduser()
+    if is_saved_dataset(folder):
+        todo = f"write {saved_files(folder, dataset)} in place of dataset"
+        raise CorpusError("a dataset saved to disk", where=where, todo=todo)
     if dataset not in (".", "..") and not dataset.startswith(("/", "./", "../", "~")):
-        for folder in (base / dataset, Path(dataset)):
-            if is_folder(folder):
-                what = f"an id of the hub, and a folder ({shown_path(folder.resolve())})"
+        for other in (folder, Path(dataset)):
+            if is_folder(other):
+                what = f"an id of the hub, and a folder ({shown_path(other.resolve())})"
                 todo = f'write "./{dataset}" for one beside the study file, or rename the folder'
                 raise CorpusError(what, where=where, todo=todo)
         return None
-    folder = base / Path(dataset).expanduser()
     if not is_folder(folder):
         what = "a file, not a folder" if folder.exists() else "there is no such folder"
         start = shown_path(base.resolve())
@@ -290,9 +295,6 @@ def _hub_tables(source: HubSource, base: Path) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError("datasets", extra="hub") from error
     where, dataset = f"dataset {source.dataset}", source.dataset
-    if is_saved_dataset(base / dataset):
-        todo = f"write {saved_files(base / dataset, dataset)} in place of dataset"
-        raise CorpusError("a dataset saved to disk", where=where, todo=todo)
     files: list[str] | None = list(source.data_files) or None
     if dataset in _LOCAL_BUILDERS:
         files = [str(path) for path in resolve(source.data_files, base)]

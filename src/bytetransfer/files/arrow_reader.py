@@ -138,9 +138,9 @@ class TableReader:
         if code == _FAULT:
             return TableError(*json.loads(last))
         if code < 0:
-            with contextlib.suppress(ValueError):
-                last = f"{signal.Signals(-code).name}: {last}" if last else ""
-            return TableError(f"the library that reads it ended ({_short(last)})")
+            name = signal.Signals(-code).name
+            why = f"{name}: {last}" if last else name
+            return TableError(f"the library that reads it ended ({_short(why)})")
         return RuntimeError(f"the process that reads tables ended with {code}:\n{said}")
 
     def _stop(self) -> None:
