@@ -100,6 +100,16 @@ def format_bytes(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def signed_bytes(count: float) -> str:
+    """A number of bytes with a true minus sign.
+
+    >>> signed_bytes(-40_000)
+    '−40 kB'
+    """
+    text = format_bytes(count)
+    return "0 B" if text == "-0 B" else text.replace("-", "−")
+
+
 def format_duration(seconds: float) -> str:
     """A duration in its two largest units.
 

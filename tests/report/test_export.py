@@ -19,7 +19,6 @@ from bytetransfer.report.figures.heat_map import draw_heat_map
 from bytetransfer.report.figures.standalone import check_renderer, figure_files, standalone
 from bytetransfer.report.figures.svg import draw
 from bytetransfer.report.page.embedded import figure_style
-from bytetransfer.report.wording import is_sure
 from bytetransfer.transfer.estimate import estimate_transfer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -81,7 +80,7 @@ def test_a_csv_has_numbers_with_bounds_and_ends_of_intervals(files, estimates):
         )
         sure = {"above_range": "at least", "below_range": "at most"}
         unsure = {"above_range": "about or above", "below_range": "about or below"}
-        wanted = (sure if is_sure(estimate) else unsure).get(estimate.status, "")
+        wanted = (sure if estimate.is_sure else unsure).get(estimate.status, "")
         assert row["D_T bound"] == wanted
 
 

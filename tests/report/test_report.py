@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -213,6 +214,9 @@ def test_the_spread_between_seeds_stands_by_arm_and_size():
         math.sqrt((math.log(1.01) ** 2 + math.log(1.08) ** 2) / 4)
     )
     assert seed_deviation(rows[:1]) is None
+    replicates = [replace(row, replicate=1 + row.seed) for row in rows]
+    assert seed_deviation(replicates) is None  # they differ in splits and searches too
+    assert seed_deviation([*replicates, *rows[2:]]) == seed_deviation(rows[2:])
 
 
 def test_the_run_summary_has_the_spread_of_both_arms(report):

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from transfer_studies import SIZES, blocks_for, law_study, only, row, study
 
 from bytetransfer.measurements.measurement import SCRATCH, Measurements
-from bytetransfer.report.wording import is_sure
 from bytetransfer.transfer.estimate import COLUMNS, Estimates, estimate_transfer
 from bytetransfer.transfer.law_table import LAW_COLUMNS
 
@@ -46,8 +45,8 @@ def test_a_bound_is_sure_where_no_measured_size_is_kept(end):
     above, below = only(at((4.0, 3.5, 3.0))), only(at((2.0, 1.8, 1.7)))
     assert (above.status, above.effective_low) == ("above_range", end * 100)
     assert (below.status, below.effective_high) == ("below_range", end)
-    assert is_sure(above)
-    assert is_sure(below)
+    assert above.is_sure
+    assert below.is_sure
 
 
 def test_zero_shot_transfers_all_it_has():

@@ -61,6 +61,7 @@ class Contrast:
         seeds: how many seeds all sources of the table have in common.
         level: nominal coverage of each interval by itself.
         covers: what the intervals cover, or why there are none.
+        replicated: whether `seeds` counts replicates.
     """
 
     upper: tuple[str, ...]
@@ -73,6 +74,7 @@ class Contrast:
     seeds: int
     level: float
     covers: str
+    replicated: bool
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def contrasts(
             seeds=table.seeds,
             level=level,
             covers=table.covers,
+            replicated=table.replicated,
         )
         for (upper, lower), gain, noise, p, corrected in zip(
             known, gains, noises, p_values, holm_known(p_values), strict=True

@@ -66,6 +66,7 @@ class SourceTable:
         log_effective: log D_E by source, or why it is no number.
         seeds: number of seeds that all sources have, and the from-scratch curve.
         blocks: number of document blocks, 0 without.
+        replicated: whether `seeds` counts replicates, each with a split and a search of its own.
         covers: what intervals cover, or why there are none.
     """
 
@@ -76,6 +77,7 @@ class SourceTable:
     seeds: int
     blocks: int
     covers: str
+    replicated: bool = False
 
 
 def source_table(
@@ -128,6 +130,7 @@ def source_table(
         seeds=len(seeds),
         blocks=blocks,
         covers=covers,
+        replicated=replicated,
     )
 
 

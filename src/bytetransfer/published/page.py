@@ -18,8 +18,8 @@ from bytetransfer.published.findings import (
 )
 from bytetransfer.published.readings import Reading
 from bytetransfer.report.document import Cell, Column, Report, Section, Table
-from bytetransfer.report.wording import bounded_bytes, signed_bytes
-from bytetransfer.units import format_bytes
+from bytetransfer.report.wording import bounded_bytes
+from bytetransfer.units import format_bytes, signed_bytes
 
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish",

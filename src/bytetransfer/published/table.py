@@ -12,8 +12,8 @@ from bytetransfer.published.page import LANGUAGES, REMARKS, findings_section
 from bytetransfer.published.readings import Reading
 from bytetransfer.report.text.estimates import write_line
 from bytetransfer.report.text.sections import plain_section
-from bytetransfer.report.wording import bounded_bytes, signed_bytes
-from bytetransfer.units import format_bytes
+from bytetransfer.report.wording import bounded_bytes
+from bytetransfer.units import format_bytes, signed_bytes
 
 _HEADINGS = ("target", "D_F", "source", "D_E published", "linear", "monotone", "D_T published",
              "monotone", "artefact")  # fmt: skip

@@ -17,11 +17,10 @@ from bytetransfer.report.wording import (
     isolate,
     remarks,
     shorten,
-    signed_bytes,
     transfer_range,
 )
 from bytetransfer.transfer.estimate import Refusal, TransferEstimate
-from bytetransfer.units import format_bytes, format_count, format_duration
+from bytetransfer.units import format_bytes, format_count, format_duration, signed_bytes
 
 SHADES = 5
 AS_IN_STUDY, BY_LIKENESS, BY_FAMILY = "as in the study", "by likeness", "by family"

@@ -93,10 +93,11 @@ def seed_deviation(rows: Sequence[Measurement]) -> float | None:
     """Standard deviation of log loss between the seeds of a cell, over all cells of some runs.
 
     Squares of all cells are added, and their degrees of freedom; None where no cell has two seeds.
+    Replicates differ in more than seeds: the cells of each stand for themselves.
     """
     cells: dict[tuple[object, ...], list[float]] = {}
     for row in rows:
-        cells.setdefault(row.cell, []).append(math.log(row.bits_per_byte))
+        cells.setdefault((row.cell, row.replicate), []).append(math.log(row.bits_per_byte))
     several = [losses for losses in cells.values() if len(losses) > 1]
     if not several:
         return None

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from bytetransfer.readable import is_harmless
 from bytetransfer.transfer.estimate import TransferEstimate
-from bytetransfer.units import format_bytes
+from bytetransfer.transfer.table import MARKS
+from bytetransfer.units import format_bytes, signed_bytes
 
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
 NAME_CHARACTERS = 40
@@ -119,46 +120,18 @@ class Names:
         return f"{shown}, {isolate(regime)}" if self.show_regime and regime else shown
 
 
-def signed_bytes(count: float) -> str:
-    """A number of bytes with a true minus sign.
-
-    >>> signed_bytes(-40_000)
-    '−40 kB'
-    """
-    text = format_bytes(count)
-    return "0 B" if text == "-0 B" else text.replace("-", "−")
-
-
 def bounded_bytes(count: float, status: str) -> str:
     """A number of bytes, marked where it is only a bound.
 
     >>> bounded_bytes(2.4e6, "above_range"), bounded_bytes(-7000, "below_range")
     ('≥ 2.4 MB', '≤ −7 kB')
     """
-    mark = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}.get(status, "")
-    return mark + signed_bytes(count)
+    return MARKS.get(status, "") + signed_bytes(count)
 
 
 def estimated_bytes(count: float, estimate: TransferEstimate) -> str:
-    """D_E or D_T of an estimate, marked where it is only a bound, and where not even surely that.
-
-    Beyond the curve the end of it is what is estimated; where the interval reaches back onto the
-    curve, "at least" would say too much.
-    """
-    text = bounded_bytes(count, estimate.status)
-    return text if is_sure(estimate) else text.replace("≥", "≳").replace("≤", "≲")
-
-
-def is_sure(estimate: TransferEstimate) -> bool:
-    """Whether the interval of a bound, if it has one, allows nothing on the curve's side of it."""
-    low, high, bound = estimate.transfer_low, estimate.transfer_high, estimate.transfer_bytes
-    if estimate.interval == "none":
-        return True
-    if estimate.status == "above_range":
-        return low is not None and low >= bound
-    if estimate.status == "below_range":
-        return high is not None and high <= bound
-    return True
+    """D_E or D_T of an estimate, marked where it is only a bound or not surely that."""
+    return estimate.mark + signed_bytes(count)
 
 
 def byte_range(low: float | None, high: float | None) -> str:
@@ -190,11 +163,7 @@ def transfer_range(estimate: TransferEstimate) -> str:
 
 def fraction_text(estimate: TransferEstimate) -> str:
     """D_T / D_E; it rises with D_E, so a bound on one is a bound on the other."""
-    marks = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}
-    mark = marks.get(estimate.status, "")
-    if not is_sure(estimate):
-        mark = mark.replace("≥", "≳").replace("≤", "≲")
-    return mark + f"{round(estimate.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
+    return estimate.mark + f"{round(estimate.transfer_fraction, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def sentence(estimate: TransferEstimate, names: Names) -> str:
@@ -218,9 +187,9 @@ def verdict(estimate: TransferEstimate, *, of: str = "") -> str:
     count, spread = estimate.transfer_bytes, _brackets(estimate)
     lost = format_bytes(abs(count))
     if estimate.status == "above_range":
-        return _at_least(count, of, spread, sure=is_sure(estimate))
+        return _at_least(count, of, spread, sure=estimate.is_sure)
     if estimate.status == "below_range":
-        sure = is_sure(estimate)
+        sure = estimate.is_sure
         if count <= 0:
             return f"{'costs' if sure else 'seems to cost'} more than {lost}{of}{spread}"
         return f"{'is' if sure else 'seems'} worth less than {lost}{of}{spread}"

@@ -15,12 +15,15 @@ from bytetransfer.readable import readable
 from bytetransfer.transfer.curve import Status
 from bytetransfer.transfer.law_table import Laws, csv_text
 from bytetransfer.transfer.methods import Method
-from bytetransfer.units import format_bytes
+from bytetransfer.units import format_bytes, signed_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_SHOWN = 100
+
+MARKS = {"above_range": "≥ ", "below_range": "≤ ", "extrapolated": "~ "}
+"""By the status of an estimate, what stands before its numbers."""
 
 IntervalState = Literal["two_sided", "low_only", "high_only", "open", "none"]
 
@@ -110,6 +113,27 @@ class TransferEstimate:
         if self.effective_low is None:
             return "open" if self.effective_high is None else "high_only"
         return "low_only" if self.effective_high is None else "two_sided"
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval of a bound, if it has one, allows nothing on the curve's side."""
+        if self.interval == "none":
+            return True
+        if self.status == "above_range":
+            return self.transfer_low is not None and self.transfer_low >= self.transfer_bytes
+        if self.status == "below_range":
+            return self.transfer_high is not None and self.transfer_high <= self.transfer_bytes
+        return True
+
+    @property
+    def mark(self) -> str:
+        """What stands before D_E, D_T and their share: `≥ ` and `≤ ` of bounds, `~ ` beyond them.
+
+        Beyond the curve the end of it is what is estimated; where the interval reaches back onto
+        the curve, "at least" would say too much: `≳ ` and `≲ `.
+        """
+        mark = MARKS.get(self.status, "")
+        return mark if self.is_sure else mark.replace("≥", "≳").replace("≤", "≲")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,29 +256,21 @@ class Estimates:
         return json.dumps(self.to_rows(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-_MARKS = {"below_range": "≤ ", "above_range": "≥ "}
-
-
 def _shown(row: TransferEstimate) -> tuple[str, ...]:
     """An estimate as a line of text cells."""
-    mark = _MARKS.get(row.status, "")
     limits = [
-        end if limit is None else _signed(limit)
-        for limit, end in ((row.transfer_low, "open"), (row.transfer_high, "open"))
+        "open" if limit is None else signed_bytes(limit)
+        for limit in (row.transfer_low, row.transfer_high)
     ]
     return (
         row.target,
         row.learner,
         format_bytes(row.nominal_bytes),
         row.source,
-        mark + format_bytes(row.effective_bytes),
-        mark + _signed(row.transfer_bytes),
+        row.mark + format_bytes(row.effective_bytes),
+        row.mark + signed_bytes(row.transfer_bytes),
         "none" if row.interval == "none" else f"{limits[0]} to {limits[1]}",
     )
-
-
-def _signed(count: float) -> str:
-    return "−" * (count < 0) + format_bytes(abs(count))
 
 
 def _html(text: str) -> str:

@@ -29,10 +29,10 @@ from bytetransfer.report.wording import (
     count,
     estimated_bytes,
     shorten,
-    signed_bytes,
     transfer_range,
 )
 from bytetransfer.transfer.estimate import TransferEstimate
+from bytetransfer.units import signed_bytes
 
 _OPEN_ROWS = 40
 

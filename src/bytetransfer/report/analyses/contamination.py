@@ -33,7 +33,13 @@ from bytetransfer.report.analyses.counterfactual import (
     counterfactual_table,
     counterfactual_words,
 )
-from bytetransfer.report.analyses.phrases import SIGNIFICANT, factor_text, group_title, p_words
+from bytetransfer.report.analyses.phrases import (
+    ERR_ALIKE,
+    SIGNIFICANT,
+    factor_text,
+    group_title,
+    p_words,
+)
 from bytetransfer.report.analyses.similarity_charts import (
     Finding,
     at_smallest,
@@ -198,7 +204,7 @@ def _followed(found: Sequence[Similarity]) -> tuple[str, ...]:
         f"{count(len(tests), 'comparison')} (a learner, a size, a direction and a detector): more "
         f"of the other language goes with more transfer in {more}, with less in "
         f"{len(real) - more}. Detectors take kin for each other, so that this may be likeness and "
-        "not contamination.",
+        f"not contamination. The test moves target labels (MRQAP). {ERR_ALIKE}",
     )
 
 

@@ -9,9 +9,8 @@ from bytetransfer.analysis.contrasts import Amount, Contrast
 from bytetransfer.measurements.measurement import SCRATCH
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
-from bytetransfer.report.wording import Names, byte_range, shorten, signed_bytes
-from bytetransfer.transfer.replicates import REPLICATES
-from bytetransfer.units import format_bytes
+from bytetransfer.report.wording import Names, byte_range, shorten
+from bytetransfer.units import format_bytes, signed_bytes
 
 _OPEN_ROWS = 20
 _COLUMNS = (
@@ -83,7 +82,7 @@ def contrast_row(
     factor = math.exp(effective.value) if isinstance(effective, Amount) else None
     reason = effective.reason if isinstance(effective, Unanswered) else ""
     p = contrast.corrected_p
-    unit = "replicates" if contrast.covers == REPLICATES else "seeds"
+    unit = "replicates" if contrast.replicated else "seeds"
     return (
         Cell(over(contrast, names), step, detail=step),
         Cell(names.language(target), target),

@@ -9,6 +9,9 @@ from bytetransfer.units import format_bytes
 SIGNIFICANT = 0.05
 """Corrected p values up to this are called a finding."""
 
+ERR_ALIKE = "It does not hold where close languages err alike."
+"""The limit of tests that move labels of languages (MRQAP)."""
+
 
 def group_title(group: Group, names: Names) -> str:
     """Learner and size of a group, as they head its paragraphs, rows and charts."""

@@ -10,7 +10,13 @@ from bytetransfer.analysis.language_map import NoTest
 from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.pair_table import Scheme
 from bytetransfer.analysis.similarity import Similarity
-from bytetransfer.report.analyses.phrases import SIGNIFICANT, p_text, p_words, percent_text
+from bytetransfer.report.analyses.phrases import (
+    ERR_ALIKE,
+    SIGNIFICANT,
+    p_text,
+    p_words,
+    percent_text,
+)
 from bytetransfer.report.analyses.similarity_charts import (
     Finding,
     effect_charts,
@@ -51,7 +57,6 @@ _TESTS: Mapping[Scheme, str] = {
     "targets": "The test moves target labels (MRQAP).",
     "both": "The test moves source labels and target labels (MRQAP).",
 }
-_ERR_ALIKE = "It does not hold where close languages err alike."
 _NAIVE = (
     "The naive columns are Spearman's correlation over raw pairs, as published. It takes pairs for "
     "independent, and without any effect of distance it finds one far too often. It is there for "
@@ -203,7 +208,7 @@ def _where(found: Similarity, names: Names) -> str:
 def _test_words(findings: Sequence[Finding]) -> str:
     """Which tests were used and why."""
     kinds = sorted({one.association.moved for one in findings})
-    said = [_TESTS[kind] + ("" if kind == "signs" else f" {_ERR_ALIKE}") for kind in kinds]
+    said = [_TESTS[kind] + ("" if kind == "signs" else f" {ERR_ALIKE}") for kind in kinds]
     return " ".join(said)
 
 

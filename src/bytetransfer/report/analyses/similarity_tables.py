@@ -10,8 +10,8 @@ from bytetransfer.analysis.mrqap import Association
 from bytetransfer.analysis.similarity import MeasureResult, RankCorrelation, Similarity
 from bytetransfer.report.analyses.phrases import p_text
 from bytetransfer.report.document import Cell, Column, Table
-from bytetransfer.report.wording import Names, isolate, signed_bytes
-from bytetransfer.units import format_bytes
+from bytetransfer.report.wording import Names, isolate
+from bytetransfer.units import format_bytes, signed_bytes
 
 
 def effect_table(answered: Sequence[Similarity], names: Names) -> Table:

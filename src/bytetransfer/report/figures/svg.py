@@ -23,7 +23,8 @@ from bytetransfer.report.figures.marks import (
     steps,
 )
 from bytetransfer.report.figures.scales import ZERO_GAP, Scale, spread, text_width, ticks
-from bytetransfer.report.wording import bare, isolate, signed_bytes
+from bytetransfer.report.wording import bare, isolate
+from bytetransfer.units import signed_bytes
 
 WIDTH, HEIGHT = 420.0, 310.0
 _SYMBOL = re.compile(r"\bD_([FET])\b")

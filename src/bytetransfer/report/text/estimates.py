@@ -19,7 +19,6 @@ from bytetransfer.report.view import View, make_view
 from bytetransfer.report.wording import (
     bare,
     estimated_bytes,
-    is_sure,
     not_covered,
     on_plateau,
     said_once,
@@ -243,7 +242,7 @@ def _mark_notes(rows: Sequence[TransferEstimate]) -> list[str]:
     notes = []
     if any(row.status in ("above_range", "below_range") for row in rows):
         notes.append("≥ ≤  a bound: D_E lies outside the from-scratch sizes")
-    if not all(is_sure(row) for row in rows):
+    if not all(row.is_sure for row in rows):
         notes.append("≳ ≲  outside them by its estimate; its interval reaches back onto the curve")
     if any(row.status == "extrapolated" for row in rows):
         notes.append("~    beyond the from-scratch sizes, where the power law alone says so")
