@@ -129,6 +129,7 @@ def _against_grid(largest_finetune: int) -> dict[str, Any]:
     names = sorted({row.target for row in perplexities()})
     targets = [Target(name, largest_finetune) for name in names]
     ends = [settle(target) for target in targets]
+    widths = [width for target in targets for width in _widths_in_grid(target)]
     verdicts = [verdict for _, some in ends for verdict in some]
     scratch = sum(curve.seeds * sum(map(seen, curve.sizes)) for curve, _ in ends)
     tuned = sum(n * seen(size) for curve, _ in ends for (_, size), n in curve.cells.items())
@@ -144,17 +145,18 @@ def _against_grid(largest_finetune: int) -> dict[str, Any]:
         "cells": len(verdicts),
         "narrow": verdicts.count("narrow"),
         "bounds": verdicts.count("bound"),
-        "grid narrow": sum(_narrow_in_grid(target) for target in targets),
+        "grid narrow": sum(width <= AdaptiveOptions().width for width in widths),
+        "grid width": float(np.median(widths)),
         "wide": len(verdicts) - verdicts.count("narrow") - verdicts.count("bound"),
         "scratch": scratch / grid,
         "all": (scratch + tuned + sum(pretrained.values()) * seen(LARGEST)) / all_of_grid,
     }
 
 
-def _narrow_in_grid(target: Target) -> int:
-    """How many of a target's cells are within the width when everything is trained."""
+def _widths_in_grid(target: Target) -> list[float]:
+    """How wide the intervals of a target's cells are when everything is trained."""
     rows = target.rows(target.only_published(full_grid(target.study)))
-    return sum(_width(row) <= AdaptiveOptions().width for row in estimate_transfer(rows).rows)
+    return [_width(row) for row in estimate_transfer(rows).rows]
 
 
 def replay(table: Path, learner: str, width: float) -> list[dict[str, Any]]:
