@@ -239,3 +239,16 @@ def test_an_owner_that_is_no_text_is_named(finished_place: Any) -> None:
     assert "study-file.txt" in refused.stderr
     assert "delete it" in refused.stderr
     assert "\x1b" not in refused.stderr
+
+
+def test_what_only_reads_a_study_leaves_its_folder_of_results_alone(finished_place: Any) -> None:
+    owner = finished_place.folder / "results/tiny/study-file.txt"
+    owner.write_text("another.toml\n")  # results of its own, which are not these
+    before = sorted(owner.parent.iterdir())
+    assert finished_place.call("analyse", STUDY).exit_code == 0
+    assert finished_place.call("report", STUDY, "--out", "page.html").exit_code == 0
+    assert owner.read_text() == "another.toml\n"
+    assert sorted(owner.parent.iterdir()) == before
+    refused = finished_place.call("report", STUDY)
+    assert refused.exit_code == 2
+    assert "its folder holds the results of another.toml" in refused.stderr

@@ -15,6 +15,7 @@ from bytetransfer.files.disk import shown_path
 
 if TYPE_CHECKING:
     from bytetransfer.cli.live import Edition
+    from bytetransfer.planning.plan import Plan
     from bytetransfer.results.project import Project
 
 _FORMATS = ("svg", "pdf", "png", "csv", "parquet", "tex")
@@ -68,17 +69,18 @@ def _serve(project: Project, port: int) -> None:
     """Serve the page; the analyses, which may take minutes, follow it once all runs are done."""
     from bytetransfer.cli.live import serving
 
-    state = _state(project)
-    editions = [_edition(project, state)]
+    plan, state = _look(project)
+    editions = [_edition(project, plan, state)]
     with serving(lambda: editions[0], port=port) as address:
         say(f"{address}  renewed as runs finish; Ctrl-C ends it")
         while True:
             if state.is_done and not editions[0].is_whole:
-                editions[0] = _edition(project, state, is_whole=True)
+                editions[0] = _edition(project, plan, state, is_whole=True)
             time.sleep(_LOOK_SECONDS)
-            if (found := _state(project)) != state:
+            plan, found = _look(project)
+            if found != state:
                 state = found
-                editions[0] = _edition(project, state)
+                editions[0] = _edition(project, plan, state)
 
 
 class _State(NamedTuple):
@@ -89,22 +91,22 @@ class _State(NamedTuple):
     is_done: bool
 
 
-def _state(project: Project) -> _State:
+def _look(project: Project) -> tuple[Plan, _State]:
     """Looked up before the results are read: what is done since comes next time."""
     stage = project.stage()
     done = sum(project.store.is_done(key) for key in stage.plan.runs)
     is_done = stage.is_last and not stage.plan.unprepared and done == len(stage.plan.runs)
-    return _State(done, len(stage.plan.runs), is_done)
+    return stage.plan, _State(done, len(stage.plan.runs), is_done)
 
 
-def _edition(project: Project, state: _State, *, is_whole: bool = False) -> Edition:
+def _edition(project: Project, plan: Plan, state: _State, *, is_whole: bool = False) -> Edition:
     """The page of a state, with the analyses where it is to be whole."""
     from bytetransfer.cli.live import Edition
     from bytetransfer.explain.sections import ANALYSES
     from bytetransfer.report import render_html
     from bytetransfer.report.document import Section
 
-    found = project.results(project.plan()).report(ANALYSES if is_whole else ())
+    found = project.results(plan).report(ANALYSES if is_whole else ())
     version = f"{state.done} of {state.runs} runs done"
     sections = list(found.sections)
     if not is_whole:

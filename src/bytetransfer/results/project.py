@@ -110,8 +110,10 @@ class Project:
         known = self._room(replicate).known()
         return {name: corpus.card if corpus else None for name, corpus in known.items()}
 
-    def _unprepared(self) -> dict[str, str]:
+    def _unprepared(self, plan: Plan) -> dict[str, str]:
         """Every corpus of every replicate that is not prepared, and why."""
+        if not plan.unprepared:
+            return {}
         return {
             name_in_replicate(name, number): reason
             for number in range(self.study.replicates)
@@ -227,20 +229,18 @@ class Project:
         return unverified_line(count, len(done)) if count else ""
 
     def finished(self, plan: Plan) -> Results:
-        """The results to estimate and report from; their folder is claimed.
+        """The results to estimate and report from.
 
         Raises:
             StudyError: if no run is done, or text has changed: results that are there stay.
-            StoreError: if the folder holds the results of another study file.
         """
         todo = f"bytetransfer run {self.path} does what is missing"
         if plan.unprepared:
-            what = " ".join(unprepared_lines(self._unprepared())).rstrip(".")
+            what = " ".join(unprepared_lines(self._unprepared(plan))).rstrip(".")
             raise StudyError(what, where=str(self.path), todo=todo)
         results = self.results(plan)
         if not len(results.measurements):
             raise StudyError("none of its runs is done", where=str(self.path), todo=todo)
-        self._claim_results()
         return replace(results, note=self.unverified_note(plan))
 
     def _claim_results(self) -> None:
@@ -259,6 +259,7 @@ class Project:
                 self.study, self.path, plan, self._room().known(), self.store
             ),
             folder=self.folder,
+            claim=self._claim_results,
             page=self.folder / "report.html",
         )
 
@@ -306,7 +307,7 @@ class Project:
 
     def forecast(self, stage: Stage, *, workers: int, speed: Speed = bytes_per_second) -> Forecast:
         """What is left of a stage would take on this machine, which is timed for it."""
-        reasons = self._unprepared()
+        reasons = self._unprepared(stage.plan)
         found = forecast(stage.plan, self.store, workers=workers, speed=speed, reasons=reasons)
         notes = [*self.remarks(), *found.notes]
         if self.study.adaptive is not None:
@@ -321,7 +322,7 @@ class Project:
             self.store,
             self.measurements(stage.plan).rows,
             now=time.time(),
-            reasons=self._unprepared(),
+            reasons=self._unprepared(stage.plan),
             is_locked=lambda: self.store.is_locked(f"study-{self.study.name}"),
         )
         return msgspec.structs.replace(found, stage=self.stage_note(stage))

@@ -60,6 +60,7 @@ class Results:
         find_context: looks up what the analyses are told besides; called once, when one is made.
         describe: finds what a report says of a study besides its numbers.
         folder: where the results of a study go; None without a study.
+        claim: refuses a folder that holds the results of another study file, before it is written.
         note: what the user should know of how the rows came about; mostly empty.
         page: where the report goes unless a path is given; None where no file was read.
     """
@@ -71,6 +72,7 @@ class Results:
     find_context: Callable[[], Context] = Context
     describe: Callable[[], StudyDescription] = StudyDescription
     folder: Path | None = None
+    claim: Callable[[], None] = lambda: None
     note: str = ""
     page: Path | None = None
 
@@ -255,7 +257,9 @@ class Results:
         to = self.folder if folder is None else Path(folder)
         if to is None:
             raise ValueError("results without a study have no folder of their own: give one")
-        return write_estimates(to, self.measurements, self.estimates, is_own=to == self.folder)
+        if is_own := to == self.folder:
+            self.claim()
+        return write_estimates(to, self.measurements, self.estimates, is_own=is_own)
 
     def write_report(self, path: str | Path | None = None) -> Path:
         """Write the report as a page; its path.
@@ -272,10 +276,10 @@ class Results:
         to = self.page if path is None else Path(path)
         if to is None:
             raise ValueError("results that were read from no file: give a path")
-        page = render_html(self.report())
-        if self.folder is not None and path is None:
-            return write_page(self.folder, page)
-        return write_own_page(to, page)
+        if self.folder is None or path is not None:
+            return write_own_page(to, render_html(self.report()))
+        self.claim()
+        return write_page(self.folder, render_html(self.report()))
 
     def __repr__(self) -> str:
         cells = len({row.cell for row in self.measurements if row.source != SCRATCH})

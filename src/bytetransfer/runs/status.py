@@ -13,7 +13,7 @@ from bytetransfer.learners.catalog import Settings
 from bytetransfer.learners.transformer.numerics import Numerics
 from bytetransfer.planning.plan import Plan, PlannedRun, nearest
 from bytetransfer.planning.run import Run
-from bytetransfer.runs.store import Store
+from bytetransfer.runs.store import RunProgress, Store
 from bytetransfer.units import format_bytes
 
 _RECENT_SECONDS = 30.0
@@ -255,16 +255,18 @@ def status(
     left = [key for key in plan.runs if key not in done]
     labels: Mapping[str, str] = {key: planned.label for key, planned in plan.runs.items()}
     failures = {labels[k]: reason for k in left if (reason := store.failure(k)) is not None}
-    begun = {key: run for key in left if (run := _begun_run(plan, store, key))}
-    running = {key: run for key in left if (run := running_run(plan, store, key, now=now))}
+    begun = {key: progress for key in left if (progress := store.progress(key)) is not None}
+    running = {key for key, progress in begun.items() if _is_recent(progress, now)}
     quiet = [
-        run for key, run in begun.items() if key not in running and labels[key] not in failures
+        _run(plan, key, progress)
+        for key, progress in begun.items()
+        if key not in running and labels[key] not in failures
     ]
     return Status(
         study=plan.study,
         total=len(plan.runs),
         done=len(done),
-        running=list(running.values()),
+        running=[_run(plan, key, begun[key]) for key in begun if key in running],
         stopped=quiet if quiet and not is_locked() else [],
         failed={label: _last_line(reason) for label, reason in failures.items()},
         not_converged=[labels[row.run] for row in rows if row.not_converged],
@@ -298,16 +300,14 @@ def _last_line(reason: str) -> str:
 def running_run(plan: Plan, store: Store, key: str, *, now: float) -> RunningRun | None:
     """The progress of a run, None if it made none lately."""
     progress = store.progress(key)
-    if progress is None or now - progress.updated > _RECENT_SECONDS:
-        return None
-    return _begun_run(plan, store, key)
+    return _run(plan, key, progress) if progress and _is_recent(progress, now) else None
 
 
-def _begun_run(plan: Plan, store: Store, key: str) -> RunningRun | None:
-    """The last progress of a run, None if it never made any."""
-    progress = store.progress(key)
-    if progress is None:
-        return None
+def _is_recent(progress: RunProgress, now: float) -> bool:
+    return now - progress.updated <= _RECENT_SECONDS
+
+
+def _run(plan: Plan, key: str, progress: RunProgress) -> RunningRun:
     seconds = max(progress.updated - progress.started, 1e-9)
     return RunningRun(
         label=plan.runs[key].label,
