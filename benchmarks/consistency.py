@@ -8,6 +8,7 @@
    of one target are correlated as far as they come from its one from-scratch curve; how far that
    is, by whole estimates of two sources read on one curve.
 3. Commutativity: how often each test finds differences where there are none, and where there are.
+4. The same by whole estimates, where both arms are noisy: five languages without any difference.
 """
 
 from __future__ import annotations
@@ -273,6 +274,9 @@ def main() -> None:
     for languages in LANGUAGES:
         rates = commutativity_rates(languages, studies=given.studies, seed=given.seed)
         table.add_row(_label(languages), "a pair, uncorrected, roles, a language", _rates(rates))
+    for arms in ARMS:
+        rates = arms_rates(arms, studies=max(given.studies // 5, 20), seed=given.seed)
+        table.add_row(_label(arms), "a pair, uncorrected; pairs covered", _rates(rates))
     Console(width=150).print(table)
 
 
@@ -315,7 +319,64 @@ def curve_correlation(setting: Curve, *, studies: int, seed: int) -> float:
     return float(np.corrcoef(np.transpose(found))[0, 1])
 
 
-def _label(setting: Crossed | Sources | Curve | Languages) -> str:
+@dataclass(frozen=True)
+class Arms:
+    """Five languages that are worth 5 kB to each other at 3 kB, and the noise of log loss.
+
+    `paired` is the share of the squared noise that a seed has in common in all runs of a target.
+    """
+
+    scratch: float
+    tuned: float
+    seeds: int
+    paired: float = 0.0
+
+    def estimates(self, generator: np.random.Generator) -> tuple[TransferEstimate, ...]:
+        """The estimates of one study."""
+        rows = []
+        for target, seed in product(range(5), range(self.seeds)):
+            common = generator.standard_normal()
+            cells = [(SCRATCH, size, size, self.scratch) for size in ARM_SIZES]
+            cells += [
+                (f"l{source}", 3_000, 8_000.0, self.tuned)
+                for source in range(5)
+                if source != target
+            ]
+            for source, size, worth, noise in cells:
+                own = generator.standard_normal()
+                error = math.sqrt(self.paired) * common + math.sqrt(1 - self.paired) * own
+                loss = (1.2 + 1.9 * (2_000 / worth) ** 0.35) * math.exp(noise * error)
+                rows.append(
+                    Measurement(
+                        source=source, target=f"l{target}", target_bytes=size, seed=seed,
+                        bits_per_byte=loss,
+                    )
+                )  # fmt: skip
+        return estimate_transfer(Measurements(rows), resamples=200).rows
+
+
+ARM_SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
+ARMS = tuple(
+    Arms(scratch, tuned, seeds, paired)
+    for scratch, tuned in ((0.005, 0.005), (0.003, 0.012))
+    for paired in (0.0, 0.9)
+    for seeds in (2, 3)
+)
+
+
+def arms_rates(setting: Arms, *, studies: int, seed: int) -> np.ndarray:
+    """Share of studies in which a pair differs (Holm, and uncorrected), of pairs that cover 0."""
+    said, covered = np.zeros(2), []
+    for study in range(studies):
+        found = commutativity(setting.estimates(np.random.default_rng([seed, study])))
+        naive = min((pair.p for pair in found.pairs if pair.p is not None), default=1.0)
+        said += np.array([found.smallest_corrected_p or 1.0, naive]) <= 0.05
+        amounts = [pair.log_effective for pair in found.pairs]
+        covered += [a.low <= 0 <= a.high for a in amounts if None not in (a.low, a.high)]
+    return np.array([*said / studies, np.mean(covered)])
+
+
+def _label(setting: Crossed | Sources | Curve | Languages | Arms) -> str:
     values = [(field.name, getattr(setting, field.name)) for field in fields(setting)]
     said = [name if value is True else f"{name} {value}" for name, value in values if value]
     return ", ".join(said)
